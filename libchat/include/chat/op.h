@@ -173,6 +173,7 @@ struct chat_op_append {
 	struct chat_view text;
 	struct chat_view data;
 	struct chat_view cid; /* empty: none */
+	struct chat_view device; /* the node's own: the sender's; untouched */
 	bool friends_only;    /* in: direct messages between friends alone */
 	uint64_t seq;         /* out */
 	int64_t time_ms;      /* out: op.now_ms, or the conversation's latest where that is later */
@@ -193,7 +194,8 @@ struct chat_mark_write {
 	struct chat_view device;
 	struct chat_target target;
 	uint64_t seq;
-	bool only_next; /* moves the mark only where it stands at seq-1 */
+	bool only_next;    /* moves the mark only where it stands at seq-1 */
+	uint64_t told_seq; /* the node's own: what the device itself acked, to be told; untouched */
 	bool moved;     /* out: the furthest mark of all the user's devices has moved */
 	bool hidden;    /* out: see struct chat_op_read */
 };

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The node's own nouns and what its files offer one another.
+ *
+ *   conn     a connection: its state, its input, its work in flight                     conn.c
+ *   session  what a connection is once it has logged in: user, device, marks            session.c
+ *   mark     what a session knows of one conversation: live or behind                   mark.c, catchup.c
+ *   user     whoever has a session here; the list of their sessions                     registry.c
+ *   group    a group of which a session here is a member; the list of these sessions    registry.c
+ */
+#ifndef CHAT_NODE_INTERNAL_H
+#define CHAT_NODE_INTERNAL_H
+
+#include "chat/node.h"
+#include "node/map.h"
+
+enum {
+	NODE_RETRY_MS = 1000,         /* told with `unavailable`, and when catch-up tries again */
+	NODE_MARKS_FLUSH_MS = 1000,   /* acks are written this long after the first */
+	NODE_MARKS_BATCH_MAX = 1000,  /* marks in one operation; the rest goes into the next */
+	NODE_GOING_MS = 2000,         /* a user's going is told this late, and not where they are back */
+	NODE_BAD_FRAMES_MAX = 16,     /* of one connection; the last is answered and ends it */
+	NODE_PAGE_WEIGHT = 16,        /* what a page weighs among a connection's requests in flight */
+	NODE_CATCHUP_PAGE = 100,      /* messages read at once to bring a session up to date */
+	NODE_OWN_RANGES_MAX = 32,     /* of one session; past it the oldest is forgotten: pushed again at most */
+	NODE_SYNC_BATCH = 64,         /* sessions asked about in one operation of the sweep */
+	NODE_FRIENDS_PAGE = 500,      /* friends told of someone's coming or going in one step */
+	NODE_ADDRESS_MAX = 64
+};
+
+struct node_list {
+	struct node_list *prev, *next;
+};
+
+/* A conversation as one session names it: a group's id with the top bit set, or the other's user id. */
+typedef uint64_t conv_key;
+#define CONV_GROUP (UINT64_C(1) << 63)
+
+static inline conv_key conv_key_of(struct chat_target target)
+{
+	return target.group ? target.group | CONV_GROUP : target.user;
+}
+
+static inline struct chat_target conv_target(conv_key key)
+{
+	return key & CONV_GROUP ? (struct chat_target){.group = key & ~CONV_GROUP}
+				: (struct chat_target){.user = key};
+}
+
+/*
+ * A session's place in one conversation.
+ *
+ *           hint that is not pushed+1, or no room for output
+ *   LIVE ----------------------------------------------------> BEHIND
+ *        <----------------------------------------------------
+ *           a page was pushed, and nothing is known beyond it
+ */
+struct mark {
+	conv_key key;
+	uint64_t pushed; /* everything up to here was pushed, or sent by this connection */
+	uint64_t acked;  /* the delivered mark */
+	uint64_t hint;   /* while behind: the highest seq heard of */
+	uint64_t told;   /* highest explicit ack that is not written yet; 0: none */
+	bool behind;
+	bool dirty; /* acked is not written yet */
+};
+
+/* What this connection sent beyond its delivered mark: skipped over when acks reach it. */
+struct own_range {
+	conv_key key;
+	uint64_t first, last;
+};
+
+struct session {
+	struct conn *conn;
+	struct user *user;
+	struct session *next_of_user;
+	struct node_list dirty; /* in node->dirty while a mark is dirty */
+	char name[CHAT_NAME_MAX + 1];
+	char device[CHAT_DEVICE_MAX + 1];
+	struct mark *marks; /* ascending by key */
+	size_t mark_count, mark_capacity;
+	size_t behind_count;
+	bool reading;         /* a page of the catch-up is being read */
+	uint64_t retry_at_ms; /* the catch-up waits for the store until then; 0: it does not */
+	struct own_range own[NODE_OWN_RANGES_MAX];
+	size_t own_count;
+};
+
+struct user {
+	chat_id id;
+	struct session *sessions;
+	struct node_list going; /* in node->going while the going of the last session is not told */
+	uint64_t going_at_ms;   /* 0: not going */
+};
+
+struct group {
+	chat_id id;
+	uint32_t epoch;
+	struct session **sessions;
+	size_t count, capacity;
+};
+
+/*
+ * A connection.
+ *
+ *   OPEN --login--> HELD --ok--> OPEN with a session --logout--> HELD --ok--> OPEN without
+ *
+ * HELD (also during register and password): what follows is not looked at before the answer is out. Closing
+ * is no state: a closed connection is forgotten at once, and the transport sends what is queued.
+ */
+enum conn_state { CONN_OPEN, CONN_HELD };
+
+/* Secrets that must outlive one step of a register, login or password. Wiped when freed. */
+struct credentials {
+	chat_id user;
+	bool replace;
+	uint64_t stale; /* a dead session that the store was told of; see session.c */
+	size_t password_len, new_len, hash_len, device_len, name_len, token_len;
+	char password[CHAT_PASSWORD_MAX];
+	char new_password[CHAT_PASSWORD_MAX];
+	char hash[160];
+	char device[CHAT_DEVICE_MAX];
+	char name[CHAT_NAME_MAX];
+	char token[256];
+};
+
+struct conn {
+	struct chat_node *node;
+	uint64_t id;
+	const struct chat_codec *codec;
+	struct chat_decoder decoder;
+	enum conn_state state;
+	bool paused;      /* input was refused; resume is owed */
+	bool input_ended; /* the peer will send no more */
+	uint8_t bad_frames;
+	uint32_t in_flight; /* weight of unanswered requests */
+	uint32_t operations; /* store operations on the way */
+	uint64_t last_input_ms;
+	uint64_t login_by_ms;   /* while without a session */
+	uint64_t refilled_ms;   /* of allowance */
+	uint64_t allowance;     /* thousandths of requests that send_rate permits now */
+	uint64_t throttled_until_ms; /* 0: is not throttled */
+	uint64_t shutdown_at_ms;     /* while draining: when its bye is due */
+	struct node_list active;     /* all connections, by last_input_ms */
+	struct node_list waiting;    /* those without a session, by login_by_ms */
+	struct credentials *credentials;
+	struct session *session; /* NULL: not logged in */
+	uint64_t address_hash;
+};
+
+enum { RATE_SLOTS = 4096 }; /* addresses remembered; the one longest silent among its neighbours makes room */
+
+struct rate_slot {
+	uint64_t address;
+	uint64_t refilled_ms;
+	uint64_t allowance; /* thousandths of attempts */
+};
+
+struct chat_node {
+	struct chat_node_config config;
+	struct chat_env env;
+	struct chat_transport transport;
+	struct chat_store *store;
+	struct map conns, users, groups;
+	struct node_list active, waiting, dirty, going;
+	uint64_t next_conn;
+	uint64_t in_flight; /* store operations */
+	uint64_t flush_at_ms;    /* 0: no mark is dirty */
+	uint64_t beat_at_ms;
+	uint64_t throttle_at_ms; /* the earliest throttled_until_ms, or earlier; 0: none */
+	uint64_t retry_at_ms;    /* the earliest retry_at_ms, or earlier; 0: none */
+	bool store_failed;       /* an operation could not be done; the next that can starts the sweep */
+	bool sweeping;
+	uint64_t sweep_after; /* connections up to this number were asked about */
+	bool draining;
+	uint64_t drain_next_ms; /* when the next bye shutdown is due */
+	bool stopped;           /* NODE_STOP was submitted */
+	struct rate_slot *login_rate, *register_rate;
+	struct chat_node_stats stats;
+};
+
+/* One event, encoded once per codec however many it goes to. */
+struct broadcast {
+	const struct chat_event *event;
+	const struct chat_codec *codec;
+	struct chat_buf *buf;
+};
+
+/* --- conn.c --- */
+struct conn *chat_conn_get(struct chat_node *node, uint64_t id);
+/* Queues one event; closes the connection where that cannot be done. False: the connection is gone. */
+bool chat_conn_send(struct conn *conn, const struct chat_event *event);
+void chat_conn_reply(struct conn *conn, const struct chat_request_id *id, enum chat_event_type type);
+void chat_conn_error(struct conn *conn, const struct chat_request_id *id, enum chat_code code,
+		     const char *message, uint32_t retry_after_ms);
+/* The last word: bye, then the connection is closed and forgotten. */
+void chat_conn_bye(struct conn *conn, enum chat_bye code, const char *message);
+/* Closes and forgets, without a word; with `broken` the transport is gone already. */
+void chat_conn_close(struct conn *conn, bool broken);
+/* Resumes input where what stopped it is over, and closes where the peer ended and all is answered. */
+void chat_conn_progress(struct conn *conn);
+size_t chat_conn_queued(const struct conn *conn);
+void chat_conn_hold(struct conn *conn);
+void chat_conn_release(struct conn *conn);
+void chat_conn_set_waiting(struct conn *conn, bool waiting);
+/* A broadcast is pushed to one connection; dropped where its output is past `high` bytes. False: dropped. */
+bool chat_conn_push(struct conn *conn, struct broadcast *broadcast, size_t high);
+void chat_broadcast_finish(struct broadcast *broadcast);
+void chat_conn_tick(struct chat_node *node, uint64_t now_ms);
+void chat_credentials_free(struct conn *conn);
+
+/* --- operation.c --- */
+/* An operation in answer to a request (conn and id may be NULL: the node's own). NULL: answered with an error. */
+struct chat_op *chat_operation_create(struct chat_node *node, struct conn *conn,
+				      const struct chat_request_id *id, enum chat_op_kind kind);
+/* Submits; where the store does not take it the request is answered `unavailable` and false returned. */
+bool chat_operation_submit(struct chat_node *node, struct chat_op *op);
+/* A copy in the operation's arena; false: out of memory, answered and destroyed. */
+bool chat_operation_keep(struct chat_node *node, struct chat_op *op, struct chat_view from,
+			 struct chat_view *to);
+/* Answers a failed operation; nothing where the connection is gone. */
+void chat_operation_fail(struct conn *conn, const struct chat_op *op);
+typedef void chat_completion(struct chat_node *node, struct conn *conn, struct chat_op *op);
+
+/* --- dispatch.c --- */
+typedef void chat_handler(struct conn *conn, const struct chat_request *request);
+void chat_dispatch(struct conn *conn, const struct chat_request *request);
+uint32_t chat_request_weight(enum chat_request_type type);
+
+/* --- registry.c --- */
+struct user *chat_user_get(struct chat_node *node, chat_id id);
+CHAT_MUST_CHECK int chat_user_add_session(struct chat_node *node, chat_id id, struct session *session);
+void chat_user_remove_session(struct chat_node *node, struct session *session);
+void chat_user_release(struct chat_node *node, struct user *user);
+struct group *chat_group_get(struct chat_node *node, chat_id id);
+CHAT_MUST_CHECK int chat_group_add(struct chat_node *node, chat_id id, uint32_t epoch,
+				   struct session *session);
+void chat_group_remove(struct chat_node *node, chat_id id, struct session *session);
+/* To all sessions of a user but one connection's (0: none is left out). */
+void chat_user_push(struct chat_node *node, chat_id user, const struct chat_event *event,
+		    uint64_t except_conn);
+void chat_group_push(struct chat_node *node, chat_id group, const struct chat_event *event,
+		     uint64_t except_conn, bool droppable);
+
+/* --- session.c --- */
+/* Ends the session: marks written, presence released (with `revoke`, the token too). */
+void chat_session_end(struct session *session, const struct chat_request_id *logout);
+void chat_session_bye_at(struct chat_node *node, struct chat_presence_at at, enum chat_bye code,
+			 const char *message);
+chat_handler chat_handle_register, chat_handle_login, chat_handle_logout, chat_handle_password,
+	chat_handle_devices, chat_handle_device_remove;
+chat_completion chat_complete_hash, chat_complete_verify, chat_complete_user_create,
+	chat_complete_credential, chat_complete_password_set, chat_complete_session_open,
+	chat_complete_session_close, chat_complete_devices, chat_complete_device_remove;
+bool chat_rate_take(struct chat_node *node, struct rate_slot *slots, uint64_t address, uint32_t per_minute,
+		    bool peek, uint32_t *retry_after_ms);
+
+/* --- mark.c --- */
+struct mark *chat_mark_get(struct session *session, conv_key key);
+/* Finds it, or adds one that stands at seq; NULL where memory is out. */
+struct mark *chat_mark_add(struct session *session, conv_key key, uint64_t seq);
+void chat_mark_remove(struct session *session, conv_key key);
+void chat_mark_ack(struct session *session, struct mark *mark, uint64_t seq);
+/* The session's own connection sent seq. */
+void chat_mark_own(struct session *session, struct mark *mark, uint64_t seq);
+/* Writes dirty marks: of one session, or (NULL) of all. */
+void chat_marks_flush(struct chat_node *node, struct session *session);
+chat_completion chat_complete_marks;
+
+/* --- catchup.c --- */
+void chat_mark_fall_behind(struct session *session, struct mark *mark, uint64_t hint);
+void chat_catchup_run(struct session *session);
+void chat_catchup_tick(struct chat_node *node, uint64_t now_ms);
+void chat_complete_catchup(struct chat_node *node, struct conn *conn, struct chat_op *op);
+void chat_sweep_start(struct chat_node *node);
+chat_completion chat_complete_sync;
+
+/* --- route.c: the only way from a committed message to a session --- */
+void chat_route_message(struct chat_node *node, const struct chat_op *append);
+
+/* --- messages.c --- */
+chat_handler chat_handle_append, chat_handle_ack, chat_handle_read, chat_handle_typing,
+	chat_handle_history, chat_handle_conversations;
+chat_completion chat_complete_append, chat_complete_read, chat_complete_history,
+	chat_complete_conversations, chat_complete_target_check;
+
+/* --- people.c --- */
+chat_handler chat_handle_user, chat_handle_friend, chat_handle_friends;
+chat_completion chat_complete_user_get, chat_complete_friend, chat_complete_friends,
+	chat_complete_friends_online;
+/* Tells the friends of a user who came or went. */
+void chat_presence_tell(struct chat_node *node, chat_id user, bool online, uint64_t after);
+void chat_presence_going(struct chat_node *node, chat_id user);
+void chat_presence_tick(struct chat_node *node, uint64_t now_ms);
+
+/* --- groups.c --- */
+chat_handler chat_handle_group, chat_handle_members, chat_handle_groups;
+chat_completion chat_complete_group, chat_complete_members, chat_complete_groups;
+
+/* --- small things --- */
+void chat_list_init(struct node_list *list);
+void chat_list_append(struct node_list *list, struct node_list *item);
+void chat_list_remove(struct node_list *item);
+bool chat_list_is_empty(const struct node_list *list);
+#define NODE_CONTAINER(item, type, member) ((type *)(void *)((char *)(item)-offsetof(type, member)))
+
+static inline uint64_t node_now(const struct chat_node *node)
+{
+	return node->env.ops->monotonic_ms(node->env.context);
+}
+
+static inline void node_earlier(uint64_t *deadline_ms, uint64_t at_ms)
+{
+	if (*deadline_ms == 0 || at_ms < *deadline_ms)
+		*deadline_ms = at_ms;
+}
+
+#endif

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Marks: what a session knows of its conversations, and how acks become durable: gathered in memory, written in
+ * one operation a second later, at the end of a session, and before what has to see them.
+ */
+#include "node/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The place of the key among the ascending marks. */
+static size_t mark_place(const struct session *session, conv_key key)
+{
+	size_t low = 0, high = session->mark_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (session->marks[middle].key < key)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+struct mark *chat_mark_get(struct session *session, conv_key key)
+{
+	size_t place = mark_place(session, key);
+
+	return place < session->mark_count && session->marks[place].key == key
+		       ? &session->marks[place]
+		       : NULL;
+}
+
+struct mark *chat_mark_add(struct session *session, conv_key key, uint64_t seq)
+{
+	size_t place = mark_place(session, key);
+	struct mark *marks = session->marks;
+
+	if (place < session->mark_count && marks[place].key == key)
+		return &marks[place];
+	if (session->mark_count == session->mark_capacity) {
+		size_t capacity = session->mark_capacity ? session->mark_capacity * 2 : 4;
+
+		marks = realloc(marks, capacity * sizeof(*marks));
+		if (!marks)
+			return NULL;
+		session->marks = marks;
+		session->mark_capacity = capacity;
+	}
+	memmove(&marks[place + 1], &marks[place], (session->mark_count - place) * sizeof(*marks));
+	marks[place] = (struct mark){.key = key, .pushed = seq, .acked = seq};
+	session->mark_count++;
+	return &marks[place];
+}
+
+void chat_mark_remove(struct session *session, conv_key key)
+{
+	struct mark *mark = chat_mark_get(session, key);
+	size_t kept = 0;
+
+	if (!mark)
+		return;
+	session->behind_count -= mark->behind;
+	memmove(mark, mark + 1,
+		(size_t)(session->marks + session->mark_count - (mark + 1)) * sizeof(*mark));
+	session->mark_count--;
+	for (size_t i = 0; i < session->own_count; i++)
+		if (session->own[i].key != key)
+			session->own[kept++] = session->own[i];
+	session->own_count = kept;
+}
+
+static void mark_dirty(struct session *session, struct mark *mark)
+{
+	struct chat_node *node = session->conn->node;
+
+	mark->dirty = true;
+	if (chat_list_is_empty(&session->dirty))
+		chat_list_append(&node->dirty, &session->dirty);
+	if (node->flush_at_ms == 0)
+		node->flush_at_ms = node_now(node) + NODE_MARKS_FLUSH_MS;
+}
+
+/* What the connection itself sent right behind the mark counts as acked too. */
+static void mark_absorb(struct session *session, struct mark *mark)
+{
+	size_t i = 0;
+
+	while (i < session->own_count) {
+		struct own_range *own = &session->own[i];
+
+		if (own->key != mark->key || own->first > mark->acked + 1) {
+			i++;
+			continue;
+		}
+		if (own->last > mark->acked)
+			mark->acked = own->last;
+		memmove(own, own + 1, (session->own_count - i - 1) * sizeof(*own));
+		session->own_count--;
+		i = 0;
+	}
+}
+
+void chat_mark_ack(struct session *session, struct mark *mark, uint64_t seq)
+{
+	if (seq <= mark->acked || seq > mark->pushed)
+		return;
+	mark->acked = mark->told = seq;
+	mark_absorb(session, mark);
+	mark_dirty(session, mark);
+}
+
+static void own_add(struct session *session, conv_key key, uint64_t seq)
+{
+	for (size_t i = 0; i < session->own_count; i++) {
+		struct own_range *own = &session->own[i];
+
+		if (own->key == key && own->last + 1 == seq) {
+			own->last = seq;
+			return;
+		}
+	}
+	if (session->own_count == NODE_OWN_RANGES_MAX) {
+		memmove(session->own, session->own + 1,
+			(NODE_OWN_RANGES_MAX - 1) * sizeof(*session->own));
+		session->own_count--;
+	}
+	session->own[session->own_count++] = (struct own_range){key, seq, seq};
+}
+
+void chat_mark_own(struct session *session, struct mark *mark, uint64_t seq)
+{
+	if (seq <= mark->acked)
+		return;
+	if (mark->acked + 1 != seq) {
+		own_add(session, mark->key, seq);
+		return;
+	}
+	mark->acked = seq;
+	mark_absorb(session, mark);
+	mark_dirty(session, mark);
+}
+
+/* --- Writing ----------------------------------------------------------------------------------------- */
+
+/* Moves a session's dirty marks into the operation while there is room. False: memory is out. */
+static bool flush_session(struct session *session, struct chat_op *op)
+{
+	struct chat_op_marks *marks = &op->u.marks;
+	struct chat_view device;
+
+	if (chat_arena_copy(&op->arena, chat_view_of(session->device), &device) != 0)
+		return false;
+	for (size_t i = 0; i < session->mark_count; i++) {
+		struct mark *mark = &session->marks[i];
+
+		if (!mark->dirty)
+			continue;
+		if (marks->count == NODE_MARKS_BATCH_MAX)
+			return true;
+		marks->items[marks->count++] = (struct chat_mark_write){
+			.user = session->user->id,
+			.device = device,
+			.target = conv_target(mark->key),
+			.seq = mark->acked,
+			.told_seq = mark->told,
+		};
+		mark->dirty = false;
+		mark->told = 0;
+	}
+	chat_list_remove(&session->dirty);
+	return true;
+}
+
+static struct chat_op *flush_create(struct chat_node *node)
+{
+	struct chat_op *op = chat_operation_create(node, NULL, NULL, CHAT_OP_MARKS);
+
+	if (!op)
+		return NULL;
+	op->u.marks.items =
+		chat_arena_array(&op->arena, NODE_MARKS_BATCH_MAX, sizeof(*op->u.marks.items));
+	if (op->u.marks.items)
+		return op;
+	chat_op_destroy(op);
+	return NULL;
+}
+
+static bool flush_once(struct chat_node *node, struct session *only)
+{
+	struct chat_op *op = flush_create(node);
+	bool ok = op != NULL;
+
+	if (only && op) {
+		ok = flush_session(only, op);
+		op->lane = only->user->id;
+	}
+	while (!only && ok && op->u.marks.count < NODE_MARKS_BATCH_MAX &&
+	       !chat_list_is_empty(&node->dirty))
+		ok = flush_session(NODE_CONTAINER(node->dirty.next, struct session, dirty), op);
+	if (op && op->u.marks.count > 0)
+		return chat_operation_submit(node, op) && ok;
+	chat_op_destroy(op);
+	return ok;
+}
+
+void chat_marks_flush(struct chat_node *node, struct session *session)
+{
+	bool ok = true;
+
+	if (session) {
+		while (ok && !chat_list_is_empty(&session->dirty))
+			ok = flush_once(node, session);
+		return;
+	}
+	while (ok && !chat_list_is_empty(&node->dirty))
+		ok = flush_once(node, NULL);
+	node->flush_at_ms = chat_list_is_empty(&node->dirty) ? 0 : node_now(node) + NODE_RETRY_MS;
+}
+
+static void tell_delivered(struct chat_node *node, const struct chat_mark_write *write)
+{
+	struct chat_event event = {.type = CHAT_EVENT_DELIVERED};
+
+	event.u.mark.by = write->user;
+	event.u.mark.to = write->target.user;
+	event.u.mark.seq = write->told_seq;
+	chat_user_push(node, write->target.user, &event, 0);
+}
+
+/* The store is away: what the sessions still know is written later. */
+static void flush_again(struct chat_node *node, const struct chat_mark_write *write)
+{
+	struct user *user = chat_user_get(node, write->user);
+
+	for (struct session *s = user ? user->sessions : NULL; s; s = s->next_of_user) {
+		struct mark *mark = chat_view_equal(chat_view_of(s->device), write->device)
+					    ? chat_mark_get(s, conv_key_of(write->target))
+					    : NULL;
+
+		if (!mark)
+			continue;
+		if (mark->told < write->told_seq)
+			mark->told = write->told_seq;
+		mark_dirty(s, mark);
+	}
+}
+
+void chat_complete_marks(struct chat_node *node, struct conn *conn, struct chat_op *op)
+{
+	const struct chat_op_marks *marks = &op->u.marks;
+
+	(void)conn;
+	for (size_t i = 0; i < marks->count; i++) {
+		const struct chat_mark_write *write = &marks->items[i];
+
+		if (op->code != CHAT_CODE_OK)
+			flush_again(node, write);
+		else if (write->moved && !write->hidden && write->told_seq != 0 && write->target.user != 0 &&
+			 write->target.user != write->user)
+			tell_delivered(node, write);
+	}
+}
