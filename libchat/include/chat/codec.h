@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Codecs: bytes to requests and events to bytes, on the server's side; the reverse on the client's.
+ * Codecs: bytes to requests, and events to bytes.
  *
  * A codec is a small vtable, chosen per listener. The node deals in structs alone, so another wire format
  * is one new file that fills this vtable. It does no I/O and holds no state but a struct chat_decoder
- * per connection and direction.
+ * per connection.
  */
 #ifndef CHAT_CODEC_H
 #define CHAT_CODEC_H
@@ -18,7 +18,7 @@
 extern "C" {
 #endif
 
-/* What a codec remembers of one direction of one connection. {0} is the start. */
+/* What a codec remembers of one connection's input. {0} is the start. */
 struct chat_decoder {
 	size_t scanned; /* bytes of the unfinished frame in which no end was found: not looked at again */
 };
@@ -56,19 +56,6 @@ struct chat_codec {
 
 	/* One frame, its end included, in a new buffer that the caller owns; NULL where memory is out. */
 	struct chat_buf *(*encode_event)(const struct chat_event *event);
-
-	/*
-	 * The client's side. type_of tells which request an id belongs to (CHAT_REQ_COUNT: none that is
-	 * known), since a reply's shape is that of its request. Unknown pushes and events that make no sense
-	 * give CHAT_DECODE_BAD and may be skipped.
-	 */
-	enum chat_decode_result (*decode_event)(struct chat_decoder *decoder, struct chat_view bytes,
-						size_t max_frame,
-						enum chat_request_type (*type_of)(
-							void *context, const struct chat_request_id *id),
-						void *context, struct chat_arena *arena,
-						struct chat_event *out, size_t *consumed);
-	struct chat_buf *(*encode_request)(const struct chat_request *request);
 };
 
 /* The protocol of docs/protocol.md: a JSON object on a line. */
