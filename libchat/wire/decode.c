@@ -8,45 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { DEPTH_MAX = 16 };
-
-static bool is_blank(const char *line, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if (line[i] != ' ' && line[i] != '\t' && !(line[i] == '\r' && i == len - 1))
-			return false;
-	return true;
-}
-
-/*
- * Whether objects and arrays are nested deeper than DEPTH_MAX. Strings are skipped; whether the rest is JSON is
- * jansson's to say.
- */
-static bool is_too_deep(const char *line, size_t len)
-{
-	bool in_string = false;
-	int depth = 0;
-
-	for (size_t i = 0; i < len; i++) {
-		char c = line[i];
-
-		if (in_string) {
-			if (c == '\\')
-				i++;
-			else if (c == '"')
-				in_string = false;
-		} else if (c == '"') {
-			in_string = true;
-		} else if (c == '{' || c == '[') {
-			if (++depth > DEPTH_MAX)
-				return true;
-		} else if (c == '}' || c == ']') {
-			depth--;
-		}
-	}
-	return false;
-}
-
 static enum chat_decode_result bad(struct chat_decode_error *error, enum chat_code code,
 				   const char *message)
 {

@@ -1,167 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Events to JSON, by hand and in one pass: an event is encoded once and sent to many, and its strings are known
- * to be valid UTF-8, so that a tree in between would be built for nothing.
- */
+/* Events to JSON. */
+#include "wire/out.h"
 #include "wire/wire.h"
-
-#include <stdlib.h>
-#include <string.h>
-
-struct out {
-	struct chat_buf *buf; /* its len is the capacity until the end */
-	size_t len;
-	bool failed; /* memory is out: what is added is dropped */
-};
-
-static bool reserve(struct out *out, size_t more)
-{
-	struct chat_buf *bigger;
-
-	if (out->failed)
-		return false;
-	if (out->buf->len - out->len >= more)
-		return true;
-	bigger = chat_buf_create((out->len + more) * 2);
-	if (!bigger) {
-		out->failed = true;
-		return false;
-	}
-	memcpy(bigger->data, out->buf->data, out->len);
-	chat_buf_unref(out->buf);
-	out->buf = bigger;
-	return true;
-}
-
-static void raw(struct out *out, struct chat_view bytes)
-{
-	if (bytes.len == 0 || !reserve(out, bytes.len))
-		return;
-	memcpy(out->buf->data + out->len, bytes.data, bytes.len);
-	out->len += bytes.len;
-}
-
-static void raw_text(struct out *out, const char *text)
-{
-	raw(out, chat_view_of(text));
-}
-
-static void put(struct out *out, char c)
-{
-	raw(out, (struct chat_view){&c, 1});
-}
-
-static void integer(struct out *out, int64_t value)
-{
-	char digits[24];
-	char *p = digits + sizeof(digits);
-	uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
-
-	do
-		*--p = (char)('0' + rest % 10);
-	while ((rest /= 10) != 0);
-	if (value < 0)
-		*--p = '-';
-	raw(out, (struct chat_view){p, (size_t)(digits + sizeof(digits) - p)});
-}
-
-static char *escape(char *p, uint8_t c)
-{
-	static const char hex[] = "0123456789abcdef";
-	static const char shorts[] = {['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't', ['"'] = '"', ['\\'] = '\\'};
-
-	*p++ = '\\';
-	if (c < sizeof(shorts) && shorts[c]) {
-		*p++ = shorts[c];
-		return p;
-	}
-	memcpy(p, "u00", 3);
-	p[3] = hex[c >> 4];
-	p[4] = hex[c & 15];
-	return p + 5;
-}
-
-static void string(struct out *out, struct chat_view text)
-{
-	size_t len = chat_json_text_len(text);
-	char *p;
-
-	if (!reserve(out, len))
-		return;
-	p = out->buf->data + out->len;
-	out->len += len;
-	*p++ = '"';
-	if (len == text.len + 2 && text.len > 0) { /* nothing to escape */
-		memcpy(p, text.data, text.len);
-		p += text.len;
-	} else {
-		for (size_t i = 0; i < text.len; i++) {
-			uint8_t c = (uint8_t)text.data[i];
-
-			if (c < 0x20 || c == '"' || c == '\\')
-				p = escape(p, c);
-			else
-				*p++ = (char)c;
-		}
-	}
-	*p = '"';
-}
-
-/* ,"key": unless it is the first of its object */
-static void key(struct out *out, const char *name)
-{
-	char last = out->len > 0 ? out->buf->data[out->len - 1] : '\0';
-
-	if (last != '{' && last != '[')
-		put(out, ',');
-	put(out, '"');
-	raw_text(out, name);
-	raw_text(out, "\":");
-}
-
-static void key_integer(struct out *out, const char *name, uint64_t value)
-{
-	key(out, name);
-	integer(out, (int64_t)value);
-}
-
-static void key_some(struct out *out, const char *name, uint64_t value)
-{
-	if (value != 0)
-		key_integer(out, name, value);
-}
-
-static void key_string(struct out *out, const char *name, struct chat_view value)
-{
-	key(out, name);
-	string(out, value);
-}
-
-static void key_text(struct out *out, const char *name, const char *value)
-{
-	key_string(out, name, chat_view_of(value));
-}
-
-static void key_bool(struct out *out, const char *name, bool value)
-{
-	key(out, name);
-	raw_text(out, value ? "true" : "false");
-}
-
-static void key_true(struct out *out, const char *name, bool value)
-{
-	if (value)
-		key_bool(out, name, true);
-}
-
-static void begin(struct out *out, char bracket)
-{
-	char last = out->len > 0 ? out->buf->data[out->len - 1] : '\0';
-
-	if (last == '}')
-		put(out, ',');
-	put(out, bracket);
-}
 
 /* --- Shapes ------------------------------------------------------------------------------------------ */
 
@@ -278,7 +118,7 @@ static void conversation_keys(struct out *out, const struct chat_conversation *i
 	key_integer(out, "delivered_seq", item->delivered_seq);
 	key_integer(out, "read_seq", item->read_seq);
 	key_integer(out, "unread", item->last_seq - item->read_seq);
-	if (item->target.group == 0) {
+	if (item->target.group == 0 && !item->peer_hidden) {
 		key_integer(out, "peer_delivered_seq", item->peer_delivered_seq);
 		key_integer(out, "peer_read_seq", item->peer_read_seq);
 	}
@@ -522,21 +362,10 @@ struct chat_buf *chat_wire_encode_event(const struct chat_event *event)
 		return NULL;
 	put(&out, '{');
 	key_text(&out, "type", type_name(event->type));
-	if (event->id.kind == CHAT_ID_INTEGER) {
-		key(&out, "id");
-		integer(&out, event->id.number);
-	} else if (event->id.kind == CHAT_ID_STRING) {
-		key_string(&out, "id", (struct chat_view){event->id.text, event->id.len});
-	}
+	key_id(&out, &event->id);
 	if (event->type < CHAT_EVENT_MESSAGE)
 		reply_keys(&out, event);
 	else
 		push_keys(&out, event);
-	raw_text(&out, "}\n");
-	if (out.failed) {
-		chat_buf_unref(out.buf);
-		return NULL;
-	}
-	out.buf->len = out.len;
-	return out.buf;
+	return out_finish(&out);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Text: UTF-8 (RFC 3629), names, and how long a text is as a JSON string. No locale. */
-#include "chat/codec.h"
+#include "wire/wire.h"
 
 /* The next code point of *text, which moves on; -1 where it is no valid UTF-8. */
 static long utf8_next(struct chat_view *text)

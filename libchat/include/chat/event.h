@@ -161,6 +161,7 @@ struct chat_conversation {
 	uint64_t read_seq;
 	uint64_t peer_delivered_seq; /* direct conversations only */
 	uint64_t peer_read_seq;      /* direct conversations only */
+	bool peer_hidden;            /* one of the two has blocked the other: the peer's marks are not told */
 	const struct chat_message *last; /* NULL: none */
 };
 

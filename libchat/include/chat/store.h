@@ -54,6 +54,7 @@ struct chat_backend_ops {
 /* One connection to a store. Used by one thread at a time. */
 struct chat_backend {
 	const struct chat_backend_ops *ops;
+	char error[512]; /* why the last transaction that failed did; for people */
 };
 
 void chat_backend_run(struct chat_backend *backend, struct chat_op **ops, size_t count);
@@ -73,11 +74,9 @@ struct chat_store_error {
 	char text[512];
 };
 
-/* An empty store in memory, gone with the backend. CHAT_ERR_NOMEM. */
-CHAT_MUST_CHECK int chat_memory_open(const struct chat_store_limits *limits, struct chat_backend **out);
-
 /*
- * Opens, or creates, an SQLite database and brings its schema up to date. With read_only: a second connection
+ * Opens, or creates, an SQLite database and brings its schema up to date. The path ":memory:" is an empty store
+ * in memory, gone with the backend. With read_only: a second connection
  * beside the writer's, for operations that read only. CHAT_ERR_UNAVAILABLE, CHAT_ERR_CORRUPT,
  * CHAT_ERR_VERSION (a schema newer than this program), CHAT_ERR_NOMEM.
  */

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The rules: one function for each kind of operation. Each decides, in the transaction that it is called in,
+ * what the operation's code is, and changes rows only where that is CHAT_CODE_OK.
+ *
+ * They are written once, over SQL that holds for a file and for a database in memory alike, so that two stores
+ * cannot come to differ in what they allow.
+ */
+#ifndef CHAT_STORE_RULES_H
+#define CHAT_STORE_RULES_H
+
+#include "store/db.h"
+
+db_rule chat_rule_node_start, chat_rule_node_beat, chat_rule_node_stop;
+db_rule chat_rule_user_create, chat_rule_user_get, chat_rule_credential_get, chat_rule_password_set;
+db_rule chat_rule_session_open, chat_rule_session_close, chat_rule_devices, chat_rule_device_remove;
+db_rule chat_rule_append;
+db_rule chat_rule_read, chat_rule_marks, chat_rule_history, chat_rule_conversations,
+	chat_rule_target_check, chat_rule_sync;
+db_rule chat_rule_friend_add, chat_rule_friend_accept, chat_rule_friend_decline,
+	chat_rule_friend_remove, chat_rule_friend_block, chat_rule_friend_unblock, chat_rule_friends;
+db_rule chat_rule_group_create, chat_rule_group_join, chat_rule_group_leave, chat_rule_group_invite,
+	chat_rule_group_kick, chat_rule_group_role, chat_rule_group_update, chat_rule_group_dissolve,
+	chat_rule_group_members, chat_rule_groups;
+
+/* An operation is refused: its code and, for people, why (static; NULL: the code's own phrase). */
+static inline void rule_refuse(struct chat_op *op, enum chat_code code, const char *detail)
+{
+	op->code = code;
+	op->detail = detail;
+}
+
+/* Where a conversation is, seen by one of its members. Of a direct one that has not begun: id 0. */
+struct rule_place {
+	uint64_t id;
+	uint64_t last_seq;
+	int64_t last_ms;
+	uint32_t epoch;
+	uint64_t joined_seq;
+	uint64_t read_seq;
+	uint64_t delivered_seq; /* the furthest of all the member's devices */
+	enum chat_role role;
+};
+
+/*
+ * Finds the conversation that a user names: CHAT_CODE_OK, no_such_user, no_such_group, not_a_member.
+ */
+enum chat_code chat_rule_place(struct db *db, chat_id user, struct chat_target target,
+			       struct rule_place *out);
+
+/*
+ * The conversations of a user as a device stands in them: all, or (behind) those alone that hold something beyond
+ * its mark. *pending counts these. The array is in the operation's arena.
+ */
+struct chat_mark_state *chat_rule_mark_states(struct db *db, struct chat_op *op, chat_id user,
+					      struct chat_view device, bool behind, size_t *count,
+					      uint32_t *pending);
+
+/* The columns of a message, in the order that chat_rule_message reads them, of the table named m. */
+#define RULE_MESSAGE "m.seq,m.kind,m.sender,m.time_ms,m.changes,m.flags,m.text,m.data"
+enum { RULE_EDITED = 1, RULE_RECALLED = 2 }; /* message.flags */
+
+/* Reads a message of the conversation that `user` names by target. */
+void chat_rule_message(struct db *db, struct chat_op *op, sqlite3_stmt *row, int first_column,
+		       chat_id user, struct chat_target target, struct chat_message *out);
+/* What it takes in a page, estimated from above. */
+size_t chat_rule_message_size(const struct chat_message *message);
+
+#endif

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Appending to a conversation's log: sends, edits and recalls. All that must be true of one is checked here, in its own
+ * transaction, so that no cache elsewhere can let someone speak who may not any more.
+ */
+#include "store/rules.h"
+
+#include <sodium.h>
+
+struct digest {
+	unsigned char bytes[32];
+};
+
+static void digest_add(crypto_generichash_state *state, const void *bytes, uint64_t len)
+{
+	crypto_generichash_update(state, (const unsigned char *)&len, sizeof(len));
+	crypto_generichash_update(state, bytes, len);
+}
+
+/* What was sent first, byte by byte: a later edit does not change what a cid stands for. */
+static struct chat_view append_digest(struct digest *digest, const struct chat_op_append *append)
+{
+	uint64_t numbers[4] = {append->kind, append->target.user, append->target.group,
+			       append->changes};
+	crypto_generichash_state state;
+
+	crypto_generichash_init(&state, NULL, 0, sizeof(digest->bytes));
+	digest_add(&state, numbers, sizeof(numbers));
+	digest_add(&state, append->text.data, append->text.len);
+	digest_add(&state, append->data.data, append->data.len);
+	crypto_generichash_final(&state, digest->bytes, sizeof(digest->bytes));
+	return (struct chat_view){(const char *)digest->bytes, sizeof(digest->bytes)};
+}
+
+/* Whether the sender has used the cid; the operation is then answered. */
+static bool append_is_answered(struct db *db, struct chat_op *op, struct chat_view digest)
+{
+	struct chat_op_append *append = &op->u.append;
+	sqlite3_stmt *row;
+
+	if (append->cid.len == 0)
+		return false;
+	row = chat_db_query(db, "SELECT seq,time_ms,digest=? FROM message WHERE cid=? AND sender=?",
+			    "bbi", digest, append->cid, append->from);
+	if (!chat_db_next(db, row))
+		return false;
+	if (chat_db_u64(row, 2) != 0) {
+		append->seq = chat_db_u64(row, 0);
+		append->time_ms = (int64_t)chat_db_u64(row, 1);
+		append->duplicate = true;
+	} else {
+		rule_refuse(op, CHAT_CODE_CONFLICT, "the cid was used for another message");
+	}
+	chat_db_end(row);
+	return true;
+}
+
+/* What stands between two people; CHAT_CODE_OK: nothing. */
+static enum chat_code append_may_write(struct db *db, const struct chat_op_append *append)
+{
+	chat_id other = append->target.user;
+
+	if (append->target.group != 0 || other == append->from)
+		return CHAT_CODE_OK;
+	if (chat_db_blocked(db, append->from, other))
+		return CHAT_CODE_BLOCKED;
+	if (append->friends_only &&
+	    chat_db_friend_state(db, append->from, other) != CHAT_FRIEND_FRIENDS)
+		return CHAT_CODE_NOT_FRIENDS;
+	return CHAT_CODE_OK;
+}
+
+/* The message that an edit or a recall names: whether it is there, may be changed, and by this one. */
+static enum chat_code append_may_change(struct db *db, const struct chat_op_append *append,
+					const struct rule_place *place)
+{
+	enum chat_code code = CHAT_CODE_OK;
+	sqlite3_stmt *row;
+
+	if (append->kind == CHAT_MESSAGE_TEXT)
+		return CHAT_CODE_OK;
+	row = chat_db_query(
+		db, "SELECT sender,kind,flags FROM message WHERE conversation=? AND seq=? AND seq>?",
+		"iii", place->id, append->changes, place->joined_seq);
+	if (!chat_db_next(db, row))
+		return CHAT_CODE_NO_SUCH_MESSAGE;
+	if (chat_db_u64(row, 1) != CHAT_MESSAGE_TEXT || (chat_db_u64(row, 2) & RULE_RECALLED))
+		code = CHAT_CODE_NO_SUCH_MESSAGE;
+	else if (chat_db_u64(row, 0) != append->from &&
+		 (append->kind == CHAT_MESSAGE_EDIT || place->role < CHAT_ROLE_ADMIN))
+		code = CHAT_CODE_FORBIDDEN;
+	chat_db_end(row);
+	return code;
+}
+
+static bool has_room_for_direct(struct db *db, chat_id user)
+{
+	return chat_db_number(db, "SELECT COUNT(*) FROM member WHERE user=? AND role=?", "in", user,
+			      CHAT_ROLE_NONE) < db->limits.conversations;
+}
+
+static void direct_join(struct db *db, uint64_t conversation, chat_id user)
+{
+	chat_db_run(db,
+		    "INSERT OR IGNORE INTO member(conversation,user,role,joined_seq,joined_no,"
+		    "delivered_seq,read_seq) VALUES(?,?,?,0,0,0,0)",
+		    "iin", conversation, user, CHAT_ROLE_NONE);
+}
+
+/* The first message between two people begins their conversation. */
+static bool append_begin(struct db *db, struct chat_op *op, struct rule_place *place)
+{
+	const struct chat_op_append *append = &op->u.append;
+	chat_id from = append->from, to = append->target.user;
+
+	if (!has_room_for_direct(db, from) || !has_room_for_direct(db, to)) {
+		rule_refuse(op, CHAT_CODE_LIMIT_REACHED, "too many conversations");
+		return false;
+	}
+	chat_db_run(db, "INSERT INTO conversation(low,high) VALUES(?,?)", "ii",
+		    from < to ? from : to, from < to ? to : from);
+	place->id = (uint64_t)sqlite3_last_insert_rowid(db->handle);
+	direct_join(db, place->id, from);
+	direct_join(db, place->id, to);
+	return true;
+}
+
+/* The message that is changed shows the change from now on; a recall empties its edits too. */
+static void append_change(struct db *db, const struct chat_op_append *append, uint64_t conversation)
+{
+	if (append->kind == CHAT_MESSAGE_EDIT) {
+		chat_db_run(db,
+			    "UPDATE message SET text=?,data=?,flags=? WHERE conversation=? AND seq=?",
+			    "vbnii", append->text, append->data, RULE_EDITED, conversation,
+			    append->changes);
+	} else if (append->kind == CHAT_MESSAGE_RECALL) {
+		chat_db_run(db,
+			    "UPDATE message SET text='',data=NULL,flags=?"
+			    " WHERE conversation=? AND seq=?",
+			    "nii", RULE_RECALLED, conversation, append->changes);
+		chat_db_run(db,
+			    "UPDATE message SET text='',data=NULL,flags=?"
+			    " WHERE conversation=? AND changes=? AND kind=?",
+			    "niin", RULE_RECALLED, conversation, append->changes,
+			    CHAT_MESSAGE_EDIT);
+	}
+}
+
+static void append_write(struct db *db, struct chat_op *op, const struct rule_place *place,
+			 struct chat_view digest)
+{
+	struct chat_op_append *append = &op->u.append;
+
+	append->seq = place->last_seq + 1;
+	append->time_ms = op->now_ms > place->last_ms ? op->now_ms : place->last_ms;
+	append->epoch = place->epoch;
+	chat_db_run(db, "UPDATE conversation SET last_seq=?,last_ms=? WHERE id=?", "iii",
+		    append->seq, append->time_ms, place->id);
+	chat_db_run(db,
+		    "INSERT INTO message(conversation,seq,kind,sender,time_ms,changes,flags,cid,"
+		    "digest,text,data) VALUES(?,?,?,?,?,?,0,?,?,?,?)",
+		    "iiniiibbvb", place->id, append->seq, append->kind, append->from,
+		    append->time_ms, append->changes, append->cid,
+		    append->cid.len > 0 ? digest : (struct chat_view){0}, append->text,
+		    append->data);
+	append_change(db, append, place->id);
+	chat_db_run(db, "UPDATE member SET read_seq=? WHERE conversation=? AND user=?", "iii",
+		    append->seq, place->id, append->from);
+}
+
+void chat_rule_append(struct db *db, struct chat_op *op)
+{
+	struct chat_op_append *append = &op->u.append;
+	struct rule_place place;
+	struct digest digest;
+	struct chat_view hash = {0};
+	enum chat_code code;
+
+	if (append->cid.len > 0)
+		hash = append_digest(&digest, append);
+	if (append_is_answered(db, op, hash))
+		return;
+	code = chat_rule_place(db, append->from, append->target, &place);
+	if (code == CHAT_CODE_OK)
+		code = append_may_write(db, append);
+	if (code == CHAT_CODE_OK)
+		code = append_may_change(db, append, &place);
+	if (code != CHAT_CODE_OK) {
+		rule_refuse(op, code, NULL);
+		return;
+	}
+	if (place.id == 0 && !append_begin(db, op, &place))
+		return;
+	append_write(db, op, &place, hash);
+}

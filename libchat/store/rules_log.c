@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+/* Reading the log: history, conversations, marks, what a device has not got yet. */
+#include "store/rules.h"
+
+#include <string.h>
+
+#include "chat/codec.h"
+
+enum {
+	MESSAGE_OVERHEAD = 224,     /* keys, ids, seqs and flags of a message in a page, at most */
+	CONVERSATION_OVERHEAD = 256 /* the same of a conversation */
+};
+
+enum chat_code chat_rule_place(struct db *db, chat_id user, struct chat_target target,
+			       struct rule_place *out)
+{
+	enum chat_code code = chat_db_resolve(db, user, target, &out->id);
+	sqlite3_stmt *row;
+
+	*out = (struct rule_place){.id = code == CHAT_CODE_OK ? out->id : 0};
+	if (out->id == 0)
+		return code;
+	row = chat_db_query(db,
+			    "SELECT c.last_seq,c.last_ms,c.epoch,m.joined_seq,m.read_seq,"
+			    "m.delivered_seq,m.role FROM conversation c JOIN member m"
+			    " ON m.conversation=c.id WHERE c.id=? AND m.user=?",
+			    "ii", out->id, user);
+	if (!chat_db_next(db, row))
+		return code;
+	out->last_seq = chat_db_u64(row, 0);
+	out->last_ms = (int64_t)chat_db_u64(row, 1);
+	out->epoch = (uint32_t)chat_db_u64(row, 2);
+	out->joined_seq = chat_db_u64(row, 3);
+	out->read_seq = chat_db_u64(row, 4);
+	out->delivered_seq = chat_db_u64(row, 5);
+	out->role = (enum chat_role)chat_db_u64(row, 6);
+	chat_db_end(row);
+	return code;
+}
+
+/* Whether receipts do not pass between a user and the other of a direct conversation. */
+static bool is_hidden(struct db *db, chat_id user, struct chat_target target)
+{
+	return target.group == 0 && chat_db_blocked(db, user, target.user);
+}
+
+/* --- Marks ------------------------------------------------------------------------------------------- */
+
+void chat_rule_target_check(struct db *db, struct chat_op *op)
+{
+	const struct chat_op_target_check *check = &op->u.target_check;
+	uint64_t id;
+
+	op->code = chat_db_resolve(db, check->user, check->target, &id);
+	if (op->code == CHAT_CODE_OK && check->strict && is_hidden(db, check->user, check->target))
+		op->code = CHAT_CODE_BLOCKED;
+}
+
+void chat_rule_read(struct db *db, struct chat_op *op)
+{
+	struct chat_op_read *read = &op->u.read;
+	struct rule_place place;
+
+	op->code = chat_rule_place(db, read->user, read->target, &place);
+	if (op->code != CHAT_CODE_OK)
+		return;
+	if (read->seq > place.last_seq)
+		read->seq = place.last_seq;
+	read->moved = read->seq > place.read_seq;
+	if (!read->moved) {
+		read->seq = place.read_seq;
+		return;
+	}
+	read->hidden = is_hidden(db, read->user, read->target);
+	chat_db_run(db, "UPDATE member SET read_seq=? WHERE conversation=? AND user=?", "iii",
+		    read->seq, place.id, read->user);
+}
+
+/* The device's mark: its own, or where it has none the joining. */
+static uint64_t device_mark(struct db *db, const struct chat_mark_write *write,
+			    const struct rule_place *place)
+{
+	uint64_t mark = chat_db_number(
+		db, "SELECT delivered_seq FROM mark WHERE user=? AND device=? AND conversation=?",
+		"ivi", write->user, write->device, place->id);
+
+	return mark > place->joined_seq ? mark : place->joined_seq;
+}
+
+static void mark_write(struct db *db, struct chat_mark_write *write)
+{
+	struct rule_place place;
+	uint64_t mark, seq;
+
+	if (chat_rule_place(db, write->user, write->target, &place) != CHAT_CODE_OK ||
+	    place.id == 0 ||
+	    chat_db_number(db, "SELECT 1 FROM device WHERE user=? AND device=?", "iv", write->user,
+			   write->device) == 0)
+		return;
+	mark = device_mark(db, write, &place);
+	seq = write->seq < place.last_seq ? write->seq : place.last_seq;
+	if (seq <= mark || (write->only_next && mark + 1 != seq))
+		return;
+	chat_db_run(db,
+		    "INSERT OR REPLACE INTO mark(user,device,conversation,delivered_seq)"
+		    " VALUES(?,?,?,?)",
+		    "ivii", write->user, write->device, place.id, seq);
+	if (seq <= place.delivered_seq)
+		return;
+	chat_db_run(db, "UPDATE member SET delivered_seq=? WHERE conversation=? AND user=?", "iii",
+		    seq, place.id, write->user);
+	write->moved = true;
+	write->hidden = is_hidden(db, write->user, write->target);
+}
+
+void chat_rule_marks(struct db *db, struct chat_op *op)
+{
+	for (size_t i = 0; i < op->u.marks.count; i++)
+		mark_write(db, &op->u.marks.items[i]);
+}
+
+/* --- What a device stands before --------------------------------------------------------------------- */
+
+/* A conversation as one of its members names it. */
+static struct chat_target target_of(chat_id user, uint64_t id, chat_id low, chat_id high)
+{
+	if (low == 0)
+		return (struct chat_target){.group = id};
+	return (struct chat_target){.user = low == user ? high : low};
+}
+
+struct chat_mark_state *chat_rule_mark_states(struct db *db, struct chat_op *op, chat_id user,
+					      struct chat_view device, bool behind, size_t *count,
+					      uint32_t *pending)
+{
+	size_t room = chat_db_number(db, "SELECT COUNT(*) FROM member WHERE user=?", "i", user);
+	struct chat_mark_state *states = chat_db_array(db, op, room, sizeof(*states));
+	sqlite3_stmt *row = chat_db_query(
+		db,
+		"SELECT c.id,c.low,c.high,c.last_seq,c.epoch,max(m.joined_seq,ifnull((SELECT"
+		" k.delivered_seq FROM mark k WHERE k.user=m.user AND k.device=?1"
+		" AND k.conversation=c.id),0)) AS delivered"
+		" FROM member m JOIN conversation c ON c.id=m.conversation WHERE m.user=?2",
+		"vi", device, user);
+
+	*count = 0;
+	*pending = 0;
+	while (states && chat_db_next(db, row)) {
+		struct chat_mark_state *state = &states[*count];
+
+		state->target = target_of(user, chat_db_u64(row, 0), chat_db_u64(row, 1),
+					  chat_db_u64(row, 2));
+		state->last_seq = chat_db_u64(row, 3);
+		state->epoch = (uint32_t)chat_db_u64(row, 4);
+		state->delivered_seq = chat_db_u64(row, 5);
+		if (state->last_seq > state->delivered_seq)
+			(*pending)++;
+		else if (behind)
+			continue;
+		(*count)++;
+	}
+	return states;
+}
+
+void chat_rule_sync(struct db *db, struct chat_op *op)
+{
+	for (size_t i = 0; i < op->u.sync.count; i++) {
+		struct chat_sync_item *item = &op->u.sync.items[i];
+		uint32_t pending;
+
+		item->marks = chat_rule_mark_states(db, op, item->user, item->device, true,
+						    &item->mark_count, &pending);
+	}
+}
+
+/* --- Messages ---------------------------------------------------------------------------------------- */
+
+void chat_rule_message(struct db *db, struct chat_op *op, sqlite3_stmt *row, int first_column,
+		       chat_id user, struct chat_target target, struct chat_message *out)
+{
+	uint64_t flags = chat_db_u64(row, first_column + 5);
+
+	out->seq = chat_db_u64(row, first_column);
+	out->kind = (enum chat_message_kind)chat_db_u64(row, first_column + 1);
+	out->from = chat_db_u64(row, first_column + 2);
+	out->time_ms = (int64_t)chat_db_u64(row, first_column + 3);
+	out->changes = chat_db_u64(row, first_column + 4);
+	out->edited = (flags & RULE_EDITED) != 0;
+	out->recalled = (flags & RULE_RECALLED) != 0;
+	out->text = chat_db_view(db, row, first_column + 6, op);
+	out->data = chat_db_view(db, row, first_column + 7, op);
+	out->group = target.group;
+	if (target.group == 0)
+		out->to = out->from == user ? target.user : user;
+}
+
+size_t chat_rule_message_size(const struct chat_message *message)
+{
+	return chat_json_text_len(message->text) + message->data.len + MESSAGE_OVERHEAD;
+}
+
+static sqlite3_stmt *history_query(struct db *db, const struct chat_op_history *history,
+				   const struct rule_place *place)
+{
+	uint64_t before = history->before != 0 ? history->before : place->last_seq + 1;
+	uint64_t after = history->forward && history->after > place->joined_seq
+				 ? history->after
+				 : place->joined_seq;
+
+	if (history->forward)
+		return chat_db_query(db,
+				     "SELECT " RULE_MESSAGE " FROM message m WHERE"
+				     " m.conversation=? AND m.seq>? ORDER BY m.seq LIMIT ?",
+				     "iii", place->id, after, (uint64_t)history->limit + 1);
+	return chat_db_query(db,
+			     "SELECT " RULE_MESSAGE " FROM message m WHERE m.conversation=? AND"
+			     " m.seq>? AND m.seq<? ORDER BY m.seq DESC LIMIT ?",
+			     "iiii", place->id, after, before, (uint64_t)history->limit + 1);
+}
+
+static void messages_reverse(struct chat_message *messages, size_t count)
+{
+	for (size_t i = 0; i < count / 2; i++) {
+		struct chat_message message = messages[i];
+
+		messages[i] = messages[count - 1 - i];
+		messages[count - 1 - i] = message;
+	}
+}
+
+void chat_rule_history(struct db *db, struct chat_op *op)
+{
+	struct chat_op_history *history = &op->u.history;
+	struct rule_place place;
+	sqlite3_stmt *row;
+	size_t bytes = 0;
+
+	op->code = chat_rule_place(db, history->user, history->target, &place);
+	history->last_seq = place.last_seq;
+	history->epoch = place.epoch;
+	if (op->code != CHAT_CODE_OK || place.id == 0)
+		return;
+	history->messages = chat_db_array(db, op, history->limit, sizeof(*history->messages));
+	row = history_query(db, history, &place);
+	while (history->messages && chat_db_next(db, row)) {
+		struct chat_message message = {0};
+
+		chat_rule_message(db, op, row, 0, history->user, history->target, &message);
+		bytes += chat_rule_message_size(&message);
+		if (history->count == history->limit ||
+		    (history->count > 0 && bytes > history->bytes_max)) {
+			history->more = true;
+			chat_db_end(row);
+			break;
+		}
+		history->messages[history->count++] = message;
+	}
+	if (!history->forward)
+		messages_reverse(history->messages, history->count);
+}
+
+/* --- Conversations ----------------------------------------------------------------------------------- */
+
+/* Where the other of a direct conversation stands. Not told where one has blocked the other. */
+static void conversation_peer(struct db *db, chat_id user, uint64_t id,
+			      struct chat_conversation *out)
+{
+	sqlite3_stmt *row;
+
+	out->peer_hidden = is_hidden(db, user, out->target);
+	if (out->target.group != 0 || out->peer_hidden)
+		return;
+	row = chat_db_query(
+		db, "SELECT delivered_seq,read_seq FROM member WHERE conversation=? AND user=?",
+		"ii", id, out->target.user);
+	if (!chat_db_next(db, row))
+		return;
+	out->peer_delivered_seq = chat_db_u64(row, 0);
+	out->peer_read_seq = chat_db_u64(row, 1);
+	chat_db_end(row);
+}
+
+static struct chat_view conversation_name(struct db *db, struct chat_op *op,
+					  struct chat_target target)
+{
+	struct chat_view name = {0};
+	sqlite3_stmt *row =
+		target.group != 0
+			? chat_db_query(db, "SELECT name FROM chat_group WHERE id=?", "i",
+					target.group)
+			: chat_db_query(db, "SELECT name FROM user WHERE id=?", "i", target.user);
+
+	if (chat_db_next(db, row)) {
+		name = chat_db_view(db, row, 0, op);
+		chat_db_end(row);
+	}
+	return name;
+}
+
+static void conversation_last(struct db *db, struct chat_op *op, uint64_t id, uint64_t joined_seq,
+			      struct chat_conversation *out)
+{
+	struct chat_message *last;
+	sqlite3_stmt *row;
+
+	if (out->last_seq <= joined_seq)
+		return;
+	last = chat_db_array(db, op, 1, sizeof(*last));
+	row = chat_db_query(
+		db, "SELECT " RULE_MESSAGE " FROM message m WHERE m.conversation=? AND m.seq=?",
+		"ii", id, out->last_seq);
+	if (!last || !chat_db_next(db, row))
+		return;
+	chat_rule_message(db, op, row, 0, op->u.conversations.user, out->target, last);
+	chat_db_end(row);
+	out->last = last;
+}
+
+static size_t conversation_size(const struct chat_conversation *conversation)
+{
+	return CONVERSATION_OVERHEAD + chat_json_text_len(conversation->name) +
+	       (conversation->last ? chat_rule_message_size(conversation->last) : 0);
+}
+
+void chat_rule_conversations(struct db *db, struct chat_op *op)
+{
+	struct chat_op_conversations *page = &op->u.conversations;
+	size_t bytes = 0;
+	uint64_t id, last_id = 0;
+	sqlite3_stmt *row = chat_db_query(
+		db,
+		"SELECT c.id,c.low,c.high,c.last_seq,m.joined_seq,m.read_seq,"
+		"max(m.joined_seq,ifnull((SELECT k.delivered_seq FROM mark k WHERE k.user=m.user"
+		" AND k.device=?1 AND k.conversation=c.id),0))"
+		" FROM member m JOIN conversation c ON c.id=m.conversation"
+		" WHERE m.user=?2 AND m.conversation>?3 ORDER BY m.conversation LIMIT ?4",
+		"viii", page->device, page->user, page->after, (uint64_t)page->limit + 1);
+
+	page->items = chat_db_array(db, op, page->limit, sizeof(*page->items));
+	while (page->items && chat_db_next(db, row)) {
+		struct chat_conversation item = {0};
+
+		id = chat_db_u64(row, 0);
+		item.target = target_of(page->user, id, chat_db_u64(row, 1), chat_db_u64(row, 2));
+		item.last_seq = chat_db_u64(row, 3);
+		item.read_seq = chat_db_u64(row, 5);
+		item.delivered_seq = chat_db_u64(row, 6);
+		item.name = conversation_name(db, op, item.target);
+		conversation_peer(db, page->user, id, &item);
+		conversation_last(db, op, id, chat_db_u64(row, 4), &item);
+		bytes += conversation_size(&item);
+		if (page->count == page->limit || (page->count > 0 && bytes > page->bytes_max)) {
+			page->next = last_id;
+			chat_db_end(row);
+			break;
+		}
+		page->items[page->count++] = item;
+		last_id = id;
+	}
+}

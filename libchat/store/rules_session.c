@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Nodes, sessions, devices. Presence is a lease: a user is online where a row of presence names a node whose
+ * heartbeat is younger than the lease.
+ */
+#include "store/rules.h"
+
+#include <sodium.h>
+
+/* --- Nodes ------------------------------------------------------------------------------------------- */
+
+/* What a node's sessions left behind goes; their devices were last seen at its last heartbeat. */
+static void node_clear(struct db *db, struct chat_view node)
+{
+	chat_db_run(db,
+		    "UPDATE device SET since_ms=max(since_ms,(SELECT beat_ms FROM node WHERE name=?1))"
+		    " WHERE EXISTS(SELECT 1 FROM node WHERE name=?1) AND (user,device) IN"
+		    " (SELECT user,device FROM presence WHERE node=?1)",
+		    "v", node);
+	chat_db_run(db, "DELETE FROM presence WHERE node=?", "v", node);
+}
+
+void chat_rule_node_beat(struct db *db, struct chat_op *op)
+{
+	chat_db_run(db, "INSERT OR REPLACE INTO node(name,beat_ms) VALUES(?,?)", "vi",
+		    op->u.node.node, op->now_ms);
+}
+
+void chat_rule_node_start(struct db *db, struct chat_op *op)
+{
+	node_clear(db, op->u.node.node);
+	chat_rule_node_beat(db, op);
+}
+
+void chat_rule_node_stop(struct db *db, struct chat_op *op)
+{
+	node_clear(db, op->u.node.node);
+	chat_db_run(db, "DELETE FROM node WHERE name=?", "v", op->u.node.node);
+}
+
+/* --- Tokens ------------------------------------------------------------------------------------------ */
+
+struct token_hash {
+	unsigned char bytes[32];
+};
+
+/* A token is 32 random bytes: a plain hash hides it well enough, and nobody reads a token out of a stolen file. */
+static struct chat_view token_hash(struct token_hash *hash, struct chat_view token)
+{
+	crypto_generichash(hash->bytes, sizeof(hash->bytes), (const unsigned char *)token.data,
+			   token.len, NULL, 0);
+	return (struct chat_view){(const char *)hash->bytes, sizeof(hash->bytes)};
+}
+
+/* Whose the token is, where it holds. */
+static bool token_find(struct db *db, struct chat_op *op)
+{
+	struct chat_op_session_open *open = &op->u.session_open;
+	struct token_hash hash;
+	sqlite3_stmt *row =
+		chat_db_query(db, "SELECT user,device FROM token WHERE hash=? AND expires_ms>?",
+			      "bi", token_hash(&hash, open->token), op->now_ms);
+
+	if (!chat_db_next(db, row))
+		return false;
+	open->user = chat_db_u64(row, 0);
+	open->device = chat_db_view(db, row, 1, op);
+	chat_db_end(row);
+	return true;
+}
+
+static void token_store(struct db *db, const struct chat_op_session_open *open)
+{
+	struct token_hash hash;
+
+	chat_db_run(db, "DELETE FROM token WHERE user=? AND device=?", "iv", open->user,
+		    open->device);
+	chat_db_run(db, "INSERT INTO token(hash,user,device,expires_ms) VALUES(?,?,?,?)", "bivi",
+		    token_hash(&hash, open->token), open->user, open->device,
+		    open->token_expires_ms);
+}
+
+/* --- Login ------------------------------------------------------------------------------------------- */
+
+/* Who it is: by token, or by the password that was verified. */
+static bool open_identify(struct db *db, struct chat_op *op)
+{
+	struct chat_op_session_open *open = &op->u.session_open;
+	sqlite3_stmt *row;
+	bool known;
+
+	if (open->user == 0 && !token_find(db, op)) {
+		rule_refuse(op, CHAT_CODE_INVALID_CREDENTIALS, NULL);
+		return false;
+	}
+	row = chat_db_query(db, "SELECT name FROM user WHERE id=? AND (?='' OR hash=?)", "ivv",
+			    open->user, open->old_hash, open->old_hash);
+	known = chat_db_next(db, row);
+	if (known) {
+		open->name = chat_db_view(db, row, 0, op);
+		chat_db_end(row);
+	} else {
+		rule_refuse(op, CHAT_CODE_INVALID_CREDENTIALS, NULL);
+	}
+	return known;
+}
+
+/* Whether the device is free, or is to be taken over. */
+static bool open_claim(struct db *db, struct chat_op *op)
+{
+	struct chat_op_session_open *open = &op->u.session_open;
+	sqlite3_stmt *row = chat_db_query(
+		db,
+		"SELECT p.device=?,p.node,p.session FROM presence p JOIN node n ON n.name=p.node"
+		" WHERE p.user=? AND n.beat_ms>? AND NOT (p.node=? AND p.session=?)",
+		"viivi", open->device, open->user, op->now_ms - (int64_t)open->lease_ms,
+		open->at.node, open->stale);
+
+	open->first = true;
+	while (chat_db_next(db, row)) {
+		open->first = false;
+		if (chat_db_u64(row, 0) == 0)
+			continue;
+		open->holder.node = chat_db_view(db, row, 1, op);
+		open->holder.session = chat_db_u64(row, 2);
+	}
+	if (open->holder.session == 0 || open->replace)
+		return true;
+	rule_refuse(op, CHAT_CODE_ALREADY_ONLINE, NULL);
+	return false;
+}
+
+/* A device that is new starts where the furthest of the others is. */
+static bool open_device(struct db *db, struct chat_op *op)
+{
+	struct chat_op_session_open *open = &op->u.session_open;
+
+	if (chat_db_number(db, "SELECT 1 FROM device WHERE user=? AND device=?", "iv", open->user,
+			   open->device) == 0) {
+		if (chat_db_number(db, "SELECT COUNT(*) FROM device WHERE user=?", "i",
+				   open->user) >= db->limits.devices) {
+			rule_refuse(op, CHAT_CODE_LIMIT_REACHED, "too many devices");
+			return false;
+		}
+		chat_db_run(db,
+			    "INSERT OR REPLACE INTO mark(user,device,conversation,delivered_seq)"
+			    " SELECT user,?,conversation,delivered_seq FROM member WHERE user=?",
+			    "vi", open->device, open->user);
+	}
+	chat_db_run(db, "INSERT OR REPLACE INTO device(user,device,since_ms) VALUES(?,?,?)", "ivi",
+		    open->user, open->device, op->now_ms);
+	return true;
+}
+
+void chat_rule_session_open(struct db *db, struct chat_op *op)
+{
+	struct chat_op_session_open *open = &op->u.session_open;
+
+	if (!open_identify(db, op) || !open_claim(db, op) || !open_device(db, op))
+		return;
+	token_store(db, open);
+	chat_db_run(db, "INSERT OR REPLACE INTO presence(user,device,node,session) VALUES(?,?,?,?)",
+		    "ivvi", open->user, open->device, open->at.node, open->at.session);
+	open->marks = chat_rule_mark_states(db, op, open->user, open->device, false,
+					    &open->mark_count, &open->pending);
+}
+
+/* --- The end of a session ---------------------------------------------------------------------------- */
+
+void chat_rule_session_close(struct db *db, struct chat_op *op)
+{
+	struct chat_op_session_close *close = &op->u.session_close;
+
+	/* Somebody else's by now: a later login took it over, and with it the token. */
+	if (chat_db_number(db,
+			   "SELECT 1 FROM presence WHERE user=? AND device=?"
+			   " AND NOT (node=? AND session=?)",
+			   "ivvi", close->user, close->device, close->at.node,
+			   close->at.session) != 0)
+		return;
+	chat_db_run(db, "UPDATE device SET since_ms=? WHERE user=? AND device=?", "iiv", op->now_ms,
+		    close->user, close->device);
+	chat_db_run(db, "DELETE FROM presence WHERE user=? AND device=?", "iv", close->user,
+		    close->device);
+	if (close->revoke)
+		chat_db_run(db, "DELETE FROM token WHERE user=? AND device=?", "iv", close->user,
+			    close->device);
+	close->last = !chat_db_user_online(db, close->user, op->now_ms - (int64_t)close->lease_ms);
+}
+
+/* --- Devices ----------------------------------------------------------------------------------------- */
+
+void chat_rule_devices(struct db *db, struct chat_op *op)
+{
+	struct chat_op_devices *devices = &op->u.devices;
+	size_t count =
+		chat_db_number(db, "SELECT COUNT(*) FROM device WHERE user=?", "i", devices->user);
+	sqlite3_stmt *row = chat_db_query(
+		db,
+		"SELECT d.device,d.since_ms,EXISTS(SELECT 1 FROM presence p JOIN node n"
+		" ON n.name=p.node WHERE p.user=d.user AND p.device=d.device AND n.beat_ms>?)"
+		" FROM device d WHERE d.user=? ORDER BY d.device",
+		"ii", op->now_ms - (int64_t)devices->lease_ms, devices->user);
+
+	devices->items = chat_db_array(db, op, count, sizeof(*devices->items));
+	while (devices->items && chat_db_next(db, row)) {
+		struct chat_device *device = &devices->items[devices->count++];
+
+		device->name = chat_db_view(db, row, 0, op);
+		device->since_ms = (int64_t)chat_db_u64(row, 1);
+		device->online = chat_db_u64(row, 2) != 0;
+	}
+}
+
+void chat_rule_device_remove(struct db *db, struct chat_op *op)
+{
+	struct chat_op_device_remove *remove = &op->u.device_remove;
+	sqlite3_stmt *row;
+
+	if (chat_db_number(db, "SELECT 1 FROM device WHERE user=? AND device=?", "iv", remove->user,
+			   remove->device) == 0) {
+		rule_refuse(op, CHAT_CODE_CONFLICT, "there is no such device");
+		return;
+	}
+	row = chat_db_query(db, "SELECT node,session FROM presence WHERE user=? AND device=?", "iv",
+			    remove->user, remove->device);
+	if (chat_db_next(db, row)) {
+		remove->holder.node = chat_db_view(db, row, 0, op);
+		remove->holder.session = chat_db_u64(row, 1);
+		chat_db_end(row);
+	}
+	chat_db_run(db, "DELETE FROM mark WHERE user=? AND device=?", "iv", remove->user,
+		    remove->device);
+	chat_db_run(db, "DELETE FROM token WHERE user=? AND device=?", "iv", remove->user,
+		    remove->device);
+	chat_db_run(db, "DELETE FROM presence WHERE user=? AND device=?", "iv", remove->user,
+		    remove->device);
+	chat_db_run(db, "DELETE FROM device WHERE user=? AND device=?", "iv", remove->user,
+		    remove->device);
+	remove->last = remove->holder.session != 0 &&
+		       !chat_db_user_online(db, remove->user,
+					    op->now_ms - (int64_t)remove->lease_ms);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* Users and passwords. */
+#include "store/rules.h"
+
+/* What names are compared by: ASCII letters in lower case, all else as it is. */
+static struct chat_view name_key(struct db *db, struct chat_op *op, struct chat_view name)
+{
+	char *key = chat_db_array(db, op, name.len + 1, 1);
+
+	for (size_t i = 0; key && i < name.len; i++)
+		key[i] = (char)(name.data[i] >= 'A' && name.data[i] <= 'Z' ? name.data[i] | 0x20
+									      : name.data[i]);
+	return (struct chat_view){key, key ? name.len : 0};
+}
+
+void chat_rule_user_create(struct db *db, struct chat_op *op)
+{
+	struct chat_op_user *user = &op->u.user;
+	struct chat_view key = name_key(db, op, user->name);
+
+	if (chat_db_number(db, "SELECT 1 FROM user WHERE name_key=?", "v", key) != 0) {
+		rule_refuse(op, CHAT_CODE_NAME_TAKEN, NULL);
+		return;
+	}
+	chat_db_run(db, "INSERT INTO user(name,name_key,hash) VALUES(?,?,?)", "vvv", user->name,
+		    key, user->hash);
+	user->id = (chat_id)sqlite3_last_insert_rowid(db->handle);
+}
+
+/* Fills in id, name and hash. False: there is no such user. */
+static bool user_find(struct db *db, struct chat_op *op)
+{
+	struct chat_op_user *user = &op->u.user;
+	sqlite3_stmt *row;
+
+	if (user->id != 0)
+		row = chat_db_query(db, "SELECT id,name,hash FROM user WHERE id=?", "i", user->id);
+	else
+		row = chat_db_query(db, "SELECT id,name,hash FROM user WHERE name_key=?", "v",
+				    name_key(db, op, user->name));
+	if (!chat_db_next(db, row))
+		return false;
+	user->id = chat_db_u64(row, 0);
+	user->name = chat_db_view(db, row, 1, op);
+	user->hash = chat_db_view(db, row, 2, op);
+	chat_db_end(row);
+	return true;
+}
+
+void chat_rule_user_get(struct db *db, struct chat_op *op)
+{
+	if (!user_find(db, op))
+		rule_refuse(op, CHAT_CODE_NO_SUCH_USER, NULL);
+	op->u.user.hash = (struct chat_view){0};
+}
+
+void chat_rule_credential_get(struct db *db, struct chat_op *op)
+{
+	if (!user_find(db, op))
+		rule_refuse(op, CHAT_CODE_INVALID_CREDENTIALS, NULL);
+}
+
+static void find_other_devices(struct db *db, struct chat_op *op)
+{
+	struct chat_op_password_set *set = &op->u.password_set;
+	size_t count = chat_db_number(db, "SELECT COUNT(*) FROM presence WHERE user=? AND device<>?",
+				      "iv", set->user, set->device);
+	sqlite3_stmt *row = chat_db_query(
+		db, "SELECT device,node,session FROM presence WHERE user=? AND device<>?", "iv",
+		set->user, set->device);
+
+	set->revoked = chat_db_array(db, op, count, sizeof(*set->revoked));
+	while (set->revoked && chat_db_next(db, row)) {
+		struct chat_device_at *at = &set->revoked[set->revoked_count++];
+
+		at->device = chat_db_view(db, row, 0, op);
+		at->at.node = chat_db_view(db, row, 1, op);
+		at->at.session = chat_db_u64(row, 2);
+	}
+}
+
+void chat_rule_password_set(struct db *db, struct chat_op *op)
+{
+	struct chat_op_password_set *set = &op->u.password_set;
+
+	if (chat_db_number(db, "SELECT 1 FROM user WHERE id=? AND hash=?", "iv", set->user,
+			   set->old_hash) == 0) {
+		rule_refuse(op, CHAT_CODE_INVALID_CREDENTIALS, NULL);
+		return;
+	}
+	chat_db_run(db, "UPDATE user SET hash=? WHERE id=?", "vi", set->hash, set->user);
+	chat_db_run(db, "DELETE FROM token WHERE user=? AND device<>?", "iv", set->user,
+		    set->device);
+	find_other_devices(db, op);
+}

@@ -1,0 +1,120 @@
+-- The first schema. Names compare as bytes; name_key is the name with ASCII letters in lower case.
+-- No foreign keys across what one would shard by: the rules (libchat/store/rules_*.c) keep rows together.
+
+CREATE TABLE user (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  name TEXT NOT NULL,
+  name_key TEXT NOT NULL UNIQUE,
+  hash TEXT NOT NULL
+);
+
+CREATE TABLE token (
+  hash BLOB NOT NULL PRIMARY KEY,
+  user INTEGER NOT NULL,
+  device TEXT NOT NULL,
+  expires_ms INTEGER NOT NULL,
+  UNIQUE (user, device)
+) WITHOUT ROWID;
+
+CREATE TABLE device (
+  user INTEGER NOT NULL,
+  device TEXT NOT NULL,
+  since_ms INTEGER NOT NULL,
+  PRIMARY KEY (user, device)
+) WITHOUT ROWID;
+
+CREATE TABLE node (
+  name TEXT NOT NULL PRIMARY KEY,
+  beat_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE presence (
+  user INTEGER NOT NULL,
+  device TEXT NOT NULL,
+  node TEXT NOT NULL,
+  session INTEGER NOT NULL,
+  PRIMARY KEY (user, device)
+) WITHOUT ROWID;
+CREATE INDEX presence_node ON presence (node);
+
+CREATE TABLE friendship (
+  user INTEGER NOT NULL,
+  other INTEGER NOT NULL,
+  state INTEGER NOT NULL, -- enum chat_friend_state, seen from user
+  PRIMARY KEY (user, other)
+) WITHOUT ROWID;
+
+-- A group's id is its conversation's. low and high are the two users of a direct one.
+CREATE TABLE conversation (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  low INTEGER,
+  high INTEGER,
+  last_seq INTEGER NOT NULL DEFAULT 0,
+  last_ms INTEGER NOT NULL DEFAULT 0,
+  epoch INTEGER NOT NULL DEFAULT 1
+);
+CREATE UNIQUE INDEX conversation_pair ON conversation (low, high) WHERE low IS NOT NULL;
+
+CREATE TABLE chat_group (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL,
+  description TEXT NOT NULL,
+  open INTEGER NOT NULL,
+  members INTEGER NOT NULL,
+  joins INTEGER NOT NULL,     -- counts up: who joined earlier has the lower member.joined_no
+  dissolved INTEGER NOT NULL DEFAULT 0
+);
+
+CREATE TABLE member (
+  conversation INTEGER NOT NULL,
+  user INTEGER NOT NULL,
+  role INTEGER NOT NULL,          -- enum chat_role; 0 in direct conversations
+  joined_seq INTEGER NOT NULL,    -- what is beyond it is theirs to see
+  joined_no INTEGER NOT NULL,
+  delivered_seq INTEGER NOT NULL, -- the furthest of all devices, and it outlives them
+  read_seq INTEGER NOT NULL,
+  PRIMARY KEY (conversation, user)
+) WITHOUT ROWID;
+CREATE INDEX member_user ON member (user, conversation);
+
+-- A device's mark. No row: the conversation began after the device, whose mark is the joining.
+CREATE TABLE mark (
+  user INTEGER NOT NULL,
+  device TEXT NOT NULL,
+  conversation INTEGER NOT NULL,
+  delivered_seq INTEGER NOT NULL,
+  PRIMARY KEY (user, device, conversation)
+) WITHOUT ROWID;
+
+CREATE TABLE invitation (
+  user INTEGER NOT NULL,
+  grp INTEGER NOT NULL,
+  inviter INTEGER NOT NULL,
+  PRIMARY KEY (user, grp)
+) WITHOUT ROWID;
+CREATE INDEX invitation_group ON invitation (grp);
+
+CREATE TABLE barred (
+  grp INTEGER NOT NULL,
+  user INTEGER NOT NULL,
+  PRIMARY KEY (grp, user)
+) WITHOUT ROWID;
+
+-- Appended at one end only: rows by id, and cids that clients make ordered by time.
+CREATE TABLE message (
+  id INTEGER PRIMARY KEY,
+  conversation INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  kind INTEGER NOT NULL,    -- enum chat_message_kind
+  sender INTEGER NOT NULL,
+  time_ms INTEGER NOT NULL,
+  changes INTEGER NOT NULL, -- the seq that an edit or a recall changes; 0: none
+  flags INTEGER NOT NULL,   -- 1 edited, 2 recalled
+  cid BLOB,
+  digest BLOB,              -- of what was first sent, where there is a cid
+  text TEXT NOT NULL,
+  data TEXT
+);
+CREATE UNIQUE INDEX message_seq ON message (conversation, seq);
+CREATE UNIQUE INDEX message_cid ON message (cid, sender) WHERE cid IS NOT NULL;
+CREATE INDEX message_changes ON message (conversation, changes) WHERE changes > 0;
