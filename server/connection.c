@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Connections: bytes from a socket to the node and back.
+ *
+ *            paused              the node's close         (loop)
+ *   OPEN <------------> PAUSED        |
+ *     |      resume        |          v                       all is sent             EOF, 2 s
+ *     +--------------------+----> CLOSING ----> FLUSHING ----------------> LINGERING ---------> freed
+ *
+ * The node knows a connection while it is OPEN or PAUSED, and no longer. An error of the socket frees it from any
+ * state. A connection is freed only from an event of the loop, and the node is entered only from there too: the port's
+ * functions, which the node calls, queue what has to follow.
+ */
+#include "connection.h"
+
+#include <assert.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "address.h"
+#include "log.h"
+#include "server.h"
+
+enum {
+	INPUT_SLACK =
+		16 *
+		1024, /* read beyond max_frame before reading stops until the node has taken some */
+	OUTPUT_SHARE_MIN =
+		1024,	  /* bytes from which a buffer is referred to; shorter ones are copied */
+	FLUSH_MS = 10000, /* a closed connection whose peer does not read is dropped after it */
+	LINGER_MS = 2000  /* after the last byte, so that a reset does not destroy it */
+};
+
+/* --- Life -------------------------------------------------------------------------------------------- */
+
+static bool connection_is_known(const struct connection *c)
+{
+	return c->state == CONNECTION_OPEN || c->state == CONNECTION_PAUSED;
+}
+
+static size_t connection_queued(const struct connection *c)
+{
+	return evbuffer_get_length(bufferevent_get_output(c->bev));
+}
+
+static void connection_unresume(struct connection *c)
+{
+	struct connection **link = &c->server->resuming;
+
+	if (!c->resuming)
+		return;
+	while (*link != c)
+		link = &(*link)->next_resuming;
+	*link = c->next_resuming;
+	c->resuming = false;
+}
+
+void connection_free(struct connection *c)
+{
+	struct server *server = c->server;
+
+	if (connection_is_known(c))
+		table_remove(&server->table, c);
+	connection_unresume(c);
+	if (c->prev)
+		c->prev->next = c->next;
+	else
+		server->connections = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	server->connection_count--;
+	event_del(&c->timer);
+	bufferevent_free(c->bev);
+	free(c);
+}
+
+/* The one way out where the peer is gone: the node is told if it knows the connection. */
+static void connection_break(struct connection *c)
+{
+	struct server *server = c->server;
+	uint64_t number = connection_is_known(c) ? c->number : 0;
+
+	connection_free(c);
+	if (number != 0)
+		chat_node_disconnect(server->node, number);
+	server_turn(server);
+}
+
+/* --- Closing ----------------------------------------------------------------------------------------- */
+
+static void connection_arm(struct connection *c, unsigned delay_ms)
+{
+	struct timeval delay = {.tv_sec = delay_ms / 1000, .tv_usec = delay_ms % 1000 * 1000};
+
+	evtimer_add(&c->timer, &delay);
+}
+
+static void connection_discard(struct connection *c)
+{
+	struct evbuffer *input = bufferevent_get_input(c->bev);
+
+	evbuffer_drain(input, evbuffer_get_length(input));
+}
+
+/* Goes on where a connection that the node has closed can. It may be gone afterwards. */
+static void connection_advance(struct connection *c)
+{
+	connection_discard(c);
+	if (c->state == CONNECTION_CLOSING) {
+		c->state = CONNECTION_FLUSHING;
+		bufferevent_setwatermark(c->bev, EV_WRITE, 0, 0);
+		if (!c->ended)
+			bufferevent_enable(c->bev, EV_READ);
+		connection_arm(c, FLUSH_MS);
+	}
+	if (c->state == CONNECTION_FLUSHING && connection_queued(c) == 0) {
+		shutdown(bufferevent_getfd(c->bev), SHUT_WR);
+		c->state = CONNECTION_LINGERING;
+		connection_arm(c, LINGER_MS);
+	}
+	if (c->state == CONNECTION_LINGERING && c->ended)
+		connection_break(c);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *context)
+{
+	struct connection *c = context;
+
+	(void)fd;
+	(void)what;
+	if (c->state == CONNECTION_CLOSING)
+		connection_advance(c);
+	else
+		connection_break(c); /* it was flushing or lingering, for long enough */
+}
+
+/* --- Input ------------------------------------------------------------------------------------------- */
+
+/* Gives the node what has come. */
+static void connection_feed(struct connection *c)
+{
+	struct evbuffer *input = bufferevent_get_input(c->bev);
+	size_t len = evbuffer_get_length(input);
+	bool paused = false;
+
+	if (len > 0) {
+		const char *data = (const char *)evbuffer_pullup(input, -1);
+
+		if (!data) {
+			log_event(CHAT_LOG_WARN, "out_of_memory", "where", "input", NULL);
+			connection_break(c);
+			return;
+		}
+		evbuffer_drain(input, chat_node_input(c->server->node, c->number,
+						      (struct chat_view){data, len}, &paused));
+	}
+	if (c->state == CONNECTION_OPEN && paused) {
+		c->state = CONNECTION_PAUSED;
+		bufferevent_disable(c->bev, EV_READ);
+	} else if (c->state == CONNECTION_OPEN && c->ended) {
+		chat_node_input_end(c->server->node, c->number);
+	}
+	server_turn(c->server);
+}
+
+void connection_resume_all(struct server *server)
+{
+	/* Those that are queued meanwhile wait for the next turn, so that others get theirs. */
+	struct connection *list = server->resuming, *c;
+
+	server->resuming = NULL;
+	while ((c = list) != NULL) {
+		list = c->next_resuming;
+		c->resuming = false;
+		if (c->state == CONNECTION_PAUSED) {
+			c->state = CONNECTION_OPEN;
+			if (!c->ended)
+				bufferevent_enable(c->bev, EV_READ);
+		}
+		if (c->state == CONNECTION_OPEN)
+			connection_feed(c);
+	}
+}
+
+/* --- Events of the socket ---------------------------------------------------------------------------- */
+
+static void on_read(struct bufferevent *bev, void *context)
+{
+	struct connection *c = context;
+
+	(void)bev;
+	if (c->state == CONNECTION_OPEN)
+		connection_feed(c);
+	else if (!connection_is_known(c))
+		connection_discard(c);
+}
+
+static void on_write(struct bufferevent *bev, void *context)
+{
+	struct connection *c = context;
+
+	(void)bev;
+	if (!connection_is_known(c)) {
+		connection_advance(c);
+	} else if (c->full && connection_queued(c) <= c->server->config.output_high / 2) {
+		c->full = false;
+		chat_node_drained(c->server->node, c->number);
+		server_turn(c->server);
+	}
+}
+
+static void on_event(struct bufferevent *bev, short what, void *context)
+{
+	struct connection *c = context;
+
+	(void)bev;
+	if (!(what & BEV_EVENT_EOF) || !(what & BEV_EVENT_READING)) {
+		connection_break(c);
+		return;
+	}
+	c->ended = true;
+	if (c->state == CONNECTION_OPEN)
+		connection_feed(c);
+	else if (!connection_is_known(c))
+		connection_advance(c);
+}
+
+/* --- The port ---------------------------------------------------------------------------------------- */
+
+static void buf_release(const void *data, size_t len, void *buf)
+{
+	(void)data;
+	(void)len;
+	chat_buf_unref(buf);
+}
+
+static int transport_send(void *context, uint64_t number, struct chat_buf *buf)
+{
+	struct server *server = context;
+	struct connection *c = table_find(&server->table, number);
+	struct evbuffer *output;
+
+	if (!c)
+		return 0;
+	output = bufferevent_get_output(c->bev);
+	if (buf->len < OUTPUT_SHARE_MIN) {
+		if (evbuffer_add(output, buf->data, buf->len) != 0)
+			return CHAT_ERR_NOMEM;
+	} else {
+		chat_buf_ref(buf);
+		if (evbuffer_add_reference(output, buf->data, buf->len, buf_release, buf) != 0) {
+			chat_buf_unref(buf);
+			return CHAT_ERR_NOMEM;
+		}
+	}
+	if (evbuffer_get_length(output) >= server->config.output_high)
+		c->full = true;
+	return 0;
+}
+
+static size_t transport_queued(void *context, uint64_t number)
+{
+	struct server *server = context;
+	struct connection *c = table_find(&server->table, number);
+
+	return c ? connection_queued(c) : 0;
+}
+
+static void transport_close(void *context, uint64_t number)
+{
+	struct server *server = context;
+	struct connection *c = table_find(&server->table, number);
+
+	if (!c)
+		return;
+	table_remove(&server->table, c);
+	c->state = CONNECTION_CLOSING;
+	connection_arm(c, 0);
+}
+
+static void transport_resume(void *context, uint64_t number)
+{
+	struct server *server = context;
+	struct connection *c = table_find(&server->table, number);
+
+	if (!c || c->resuming)
+		return;
+	c->resuming = true;
+	c->next_resuming = server->resuming;
+	server->resuming = c;
+	server_wake(server);
+}
+
+const struct chat_transport_ops connection_transport = {
+	.send = transport_send,
+	.queued = transport_queued,
+	.close = transport_close,
+	.resume = transport_resume,
+};
+
+/* --- The beginning ----------------------------------------------------------------------------------- */
+
+void connection_configure(struct connection *c)
+{
+	const struct config *config = &c->server->config;
+
+	if (!connection_is_known(c))
+		return;
+	bufferevent_setwatermark(c->bev, EV_READ, 0, (size_t)config->max_frame + INPUT_SLACK);
+	bufferevent_setwatermark(c->bev, EV_WRITE, (size_t)config->output_high / 2, 0);
+	c->full = connection_queued(c) >= config->output_high / 2;
+}
+
+/* Makes a connection that the node does not know yet. NULL: out of memory. */
+static struct connection *connection_new(struct server *server, evutil_socket_t fd)
+{
+	struct connection *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->bev = bufferevent_socket_new(server->base, fd, BEV_OPT_CLOSE_ON_FREE);
+	if (!c->bev) {
+		free(c);
+		return NULL;
+	}
+	c->server = server;
+	c->state = CONNECTION_CLOSING;
+	evtimer_assign(&c->timer, server->base, on_timer, c);
+	c->next = server->connections;
+	if (c->next)
+		c->next->prev = c;
+	server->connections = c;
+	server->connection_count++;
+	return c;
+}
+
+static void set_option(evutil_socket_t fd, int level, int option)
+{
+	int on = 1;
+
+	/* It works without, only worse. */
+	if (setsockopt(fd, level, option, &on, sizeof(on)) != 0)
+		log_event(CHAT_LOG_DEBUG, "setsockopt_failed", NULL);
+}
+
+bool connection_accept(struct server *server, evutil_socket_t fd, const struct sockaddr *peer)
+{
+	struct connection *c = connection_new(server, fd);
+	char host[ADDRESS_TEXT_MAX];
+	int err;
+
+	if (!c) {
+		evutil_closesocket(fd);
+		return false;
+	}
+	set_option(fd, IPPROTO_TCP, TCP_NODELAY);
+	set_option(fd, SOL_SOCKET, SO_KEEPALIVE);
+	address_format_host(peer, host);
+	err = chat_node_connect(server->node, &chat_codec_json, chat_view_of(host), &c->number);
+	if (err != 0) {
+		log_event(CHAT_LOG_DEBUG, "refused", "addr", host, "reason", chat_err_text(err),
+			  NULL);
+		connection_free(c);
+		return false;
+	}
+	c->state = CONNECTION_OPEN;
+	table_add(&server->table, c);
+	connection_configure(c);
+	bufferevent_setcb(c->bev, on_read, on_write, on_event, c);
+	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
+	server_turn(server);
+	return true;
+}

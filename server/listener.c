@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Listening. Accepting is paced: after so many connections the loop gets a turn for those that are there already, and
+ * where the process has no descriptor left it waits a moment.
+ */
+#include "listener.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/listener.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "address.h"
+#include "connection.h"
+#include "log.h"
+#include "server.h"
+
+enum {
+	LISTENER_BACKLOG = 4096, /* connections not yet accepted; the kernel may hold fewer */
+	LISTENER_BURST = 64,	 /* connections accepted in one turn of the loop */
+	LISTENER_REST_MS = 100	 /* after accept has failed */
+};
+
+struct listener {
+	struct server *server;
+	struct evconnlistener *handle;
+	struct event *again; /* enables it again */
+	unsigned accepted;   /* in this burst */
+};
+
+static void listener_rest(struct listener *listener, unsigned rest_ms)
+{
+	struct timeval rest = {.tv_usec = (suseconds_t)rest_ms * 1000};
+
+	evconnlistener_disable(listener->handle);
+	evtimer_add(listener->again, &rest);
+}
+
+static void on_again(evutil_socket_t fd, short what, void *context)
+{
+	struct listener *listener = context;
+
+	(void)fd;
+	(void)what;
+	listener->accepted = 0;
+	evconnlistener_enable(listener->handle);
+}
+
+static void on_accept(struct evconnlistener *handle, evutil_socket_t fd, struct sockaddr *peer,
+		      int peer_len, void *context)
+{
+	struct listener *listener = context;
+
+	(void)handle;
+	(void)peer_len;
+	connection_accept(listener->server, fd, peer);
+	if (++listener->accepted >= LISTENER_BURST)
+		listener_rest(listener, 0);
+}
+
+static void on_error(struct evconnlistener *handle, void *context)
+{
+	struct listener *listener = context;
+
+	(void)handle;
+	log_event(CHAT_LOG_WARN, "accept_failed", "error", strerror(errno), "connections",
+		  LOG_NUMBER(listener->server->connection_count), NULL);
+	listener_rest(listener, LISTENER_REST_MS);
+}
+
+/* A socket bound to the address and listening; -1 with errno set. */
+static int socket_listen(const struct address *address)
+{
+	int family = address->storage.ss_family;
+	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int on = 1, saved;
+
+	if (fd < 0)
+		return -1;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
+	    (family != AF_INET6 ||
+	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == 0) &&
+	    bind(fd, (const struct sockaddr *)&address->storage, address->len) == 0 &&
+	    listen(fd, LISTENER_BACKLOG) == 0)
+		return fd;
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
+int listener_create(struct server *server, const char *text, struct listener **out,
+		    struct setting_error *error)
+{
+	struct listener *listener;
+	struct address address;
+	int fd, err = address_parse(text, &address, error);
+
+	if (err != 0)
+		return err;
+	fd = socket_listen(&address);
+	if (fd < 0) {
+		snprintf(error->text, sizeof(error->text), "cannot listen on %s: %s", text,
+			 strerror(errno));
+		return CHAT_ERR_INVALID;
+	}
+	listener = calloc(1, sizeof(*listener));
+	if (listener) {
+		listener->server = server;
+		listener->handle = evconnlistener_new(
+			server->base, on_accept, listener,
+			LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_DISABLED, 0, fd);
+		listener->again = evtimer_new(server->base, on_again, listener);
+	}
+	if (!listener || !listener->handle || !listener->again) {
+		snprintf(error->text, sizeof(error->text), "out of memory");
+		if (!listener || !listener->handle)
+			close(fd);
+		listener_destroy(listener);
+		return CHAT_ERR_NOMEM;
+	}
+	evconnlistener_set_error_cb(listener->handle, on_error);
+	*out = listener;
+	return 0;
+}
+
+void listener_start(struct listener *listener)
+{
+	struct sockaddr_storage bound = {0};
+	socklen_t len = sizeof(bound);
+	char text[ADDRESS_TEXT_MAX];
+
+	/* What was bound to port 0 has one now. */
+	getsockname(evconnlistener_get_fd(listener->handle), (struct sockaddr *)&bound, &len);
+	address_format((struct sockaddr *)&bound, text);
+	evconnlistener_enable(listener->handle);
+	log_event(CHAT_LOG_INFO, "listening", "addr", text, NULL);
+}
+
+void listener_destroy(struct listener *listener)
+{
+	if (!listener)
+		return;
+	if (listener->again)
+		event_free(listener->again);
+	if (listener->handle)
+		evconnlistener_free(listener->handle);
+	free(listener);
+}
