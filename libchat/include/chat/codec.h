@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Codecs: bytes to requests, and events to bytes.
+ * Codecs: bytes to requests and events to bytes for a server, and the other way round for a client.
  *
  * A codec is a small vtable, chosen per listener. The node deals in structs alone, so another wire format
  * is one new file that fills this vtable. It does no I/O and holds no state but a struct chat_decoder
@@ -41,6 +41,12 @@ struct chat_decode_error {
 /* What the connection has proved: a request's need of a login is checked before its keys are. */
 enum chat_login_state { CHAT_LOGGED_OUT, CHAT_LOGGED_IN };
 
+/* What a client has asked: the type of the request of that id, or CHAT_REQ_COUNT. */
+struct chat_expect {
+	enum chat_request_type (*type)(void *context, const struct chat_request_id *id);
+	void *context;
+};
+
 struct chat_codec {
 	const char *name; /* "json" */
 
@@ -56,6 +62,24 @@ struct chat_codec {
 
 	/* One frame, its end included, in a new buffer that the caller owns; NULL where memory is out. */
 	struct chat_buf *(*encode_event)(const struct chat_event *event);
+
+	/*
+	 * The client's half. One frame, its end included, of the keys in request->present and an id where there
+	 * is one, in a new buffer that the caller owns; NULL where memory is out. Nothing is checked: that is
+	 * the server's business.
+	 */
+	struct chat_buf *(*encode_request)(const struct chat_request *request);
+
+	/*
+	 * The client's half: takes the first frame that it knows off the given bytes; frames of unknown types are
+	 * dropped, as unknown keys are. *consumed, views and arrays as for decode_request. What an `ok` carries
+	 * depends on what was asked, which expect tells; an answer to nothing that was asked is decoded as
+	 * CHAT_EVENT_OK. CHAT_DECODE_BAD: the server is not one of this protocol, *error says where.
+	 */
+	enum chat_decode_result (*decode_event)(struct chat_decoder *decoder, struct chat_view bytes,
+						size_t max_frame, const struct chat_expect *expect,
+						struct chat_arena *arena, struct chat_event *out,
+						struct chat_decode_error *error, size_t *consumed);
 };
 
 /* The protocol of docs/protocol.md: a JSON object on a line. */

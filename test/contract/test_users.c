@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: MIT */
+/* Users, sessions, devices, presence. */
+#include <string.h>
+
+#include "contract.h"
+
+static enum chat_code create(const char *name)
+{
+	struct chat_op *op = op_new(CHAT_OP_USER_CREATE);
+	enum chat_code code;
+
+	op->u.user.name = V(name);
+	op->u.user.hash = V("hash");
+	code = op_run(op);
+	chat_op_destroy(op);
+	return code;
+}
+
+/* Names are unique ignoring ASCII case, and ASCII case alone. */
+static void test_names(void **state)
+{
+	(void)state;
+	assert_int_equal(create("Ann"), OK);
+	assert_int_equal(create("aNN"), CHAT_CODE_NAME_TAKEN);
+	assert_int_equal(create("\xc3\x84nn"), OK);
+	assert_int_equal(create("\xc3\xa4nn"), OK);
+	assert_int_equal(create("[nn"), OK);
+	assert_int_equal(create("{nn"), OK);
+}
+
+static void test_user_get(void **state)
+{
+	chat_id ann = user_new("Ann");
+	struct chat_op *op = op_new(CHAT_OP_USER_GET);
+
+	(void)state;
+	op->u.user.name = V("aNN");
+	assert_int_equal(op_run(op), OK);
+	assert_int_equal(op->u.user.id, ann);
+	assert_true(chat_view_equal(op->u.user.name, V("Ann")));
+	assert_int_equal(op->u.user.hash.len, 0);
+	chat_op_destroy(op);
+	op = op_new(CHAT_OP_USER_GET);
+	op->u.user.id = ann + 1;
+	op_expect(op, CHAT_CODE_NO_SUCH_USER);
+	op = op_new(CHAT_OP_CREDENTIAL_GET);
+	op->u.user.id = ann + 1;
+	op_expect(op, CHAT_CODE_INVALID_CREDENTIALS);
+	op = op_new(CHAT_OP_CREDENTIAL_GET);
+	op->u.user.id = ann;
+	assert_int_equal(op_run(op), OK);
+	assert_true(chat_view_equal(op->u.user.hash, V("hash")));
+	chat_op_destroy(op);
+}
+
+static void test_login_once_a_device(void **state)
+{
+	chat_id ann = user_new("ann");
+	struct chat_op *op;
+
+	(void)state;
+	op = session_open(ann, "a", 1, false);
+	assert_int_equal(op->code, OK);
+	assert_true(op->u.session_open.first);
+	chat_op_destroy(op);
+	op = session_open(ann, "b", 2, false);
+	assert_int_equal(op->code, OK);
+	assert_false(op->u.session_open.first);
+	chat_op_destroy(op);
+	op = session_open(ann, "a", 3, false);
+	assert_int_equal(op->code, CHAT_CODE_ALREADY_ONLINE);
+	assert_int_equal(op->u.session_open.holder.session, 1);
+	chat_op_destroy(op);
+	op = session_open(ann, "a", 3, true);
+	assert_int_equal(op->code, OK);
+	assert_int_equal(op->u.session_open.holder.session, 1);
+	assert_false(op->u.session_open.first);
+	chat_op_destroy(op);
+}
+
+/* A session that was taken over, and ends afterwards, takes nothing with it. */
+static void test_old_session_ends(void **state)
+{
+	chat_id ann = user_new("ann");
+	bool last = true;
+
+	(void)state;
+	session_start(ann, "a", 1);
+	chat_op_destroy(session_open(ann, "a", 2, true));
+	assert_int_equal(session_close(ann, "a", 1, &last), OK);
+	assert_false(last);
+	chat_op_destroy(session_open(ann, "b", 3, false));
+	assert_int_equal(session_close(ann, "a", 2, &last), OK);
+	assert_false(last);
+	assert_int_equal(session_close(ann, "b", 3, &last), OK);
+	assert_true(last);
+}
+
+static enum chat_code open_code(chat_id user, const char *device, uint64_t session)
+{
+	struct chat_op *op = session_open(user, device, session, false);
+	enum chat_code code = op->code;
+
+	chat_op_destroy(op);
+	return code;
+}
+
+/* A user whose node died is free within the lease, and at once where a node of that name starts. */
+static void test_lease(void **state)
+{
+	chat_id ann = user_new("ann");
+
+	(void)state;
+	session_start(ann, "a", 1);
+	now_ms += LEASE_MS - 1;
+	assert_int_equal(open_code(ann, "a", 2), CHAT_CODE_ALREADY_ONLINE);
+	node_run(CHAT_OP_NODE_BEAT, "n1");
+	now_ms += LEASE_MS - 1;
+	assert_int_equal(open_code(ann, "a", 2), CHAT_CODE_ALREADY_ONLINE);
+	now_ms += 1;
+	assert_int_equal(open_code(ann, "a", 2), OK);
+	node_run(CHAT_OP_NODE_BEAT, "n1");
+	assert_int_equal(open_code(ann, "a", 3), CHAT_CODE_ALREADY_ONLINE);
+	node_run(CHAT_OP_NODE_START, "n1");
+	assert_int_equal(open_code(ann, "a", 3), OK);
+	node_run(CHAT_OP_NODE_STOP, "n1");
+	node_run(CHAT_OP_NODE_START, "n1");
+	assert_int_equal(open_code(ann, "a", 4), OK);
+}
+
+/* What the asking node knows to be gone is no obstacle. */
+static void test_stale_holder(void **state)
+{
+	chat_id ann = user_new("ann");
+	struct chat_op *op;
+
+	(void)state;
+	session_start(ann, "a", 1);
+	op = op_new(CHAT_OP_SESSION_OPEN);
+	op->u.session_open = (struct chat_op_session_open){.user = ann,
+							   .device = V("a"),
+							   .old_hash = V("hash"),
+							   .token = V("t"),
+							   .token_expires_ms = now_ms + 1,
+							   .at = {V("n1"), 2},
+							   .stale = 1,
+							   .lease_ms = LEASE_MS};
+	assert_int_equal(op_run(op), OK);
+	assert_int_equal(op->u.session_open.holder.session, 0);
+	assert_true(op->u.session_open.first);
+	chat_op_destroy(op);
+}
+
+static enum chat_code open_by_token(const char *token, int64_t expires_ms, chat_id *user)
+{
+	struct chat_op *op = op_new(CHAT_OP_SESSION_OPEN);
+	enum chat_code code;
+
+	op->u.session_open.token = V(token);
+	op->u.session_open.token_expires_ms = expires_ms;
+	op->u.session_open.at = (struct chat_presence_at){V("n1"), 99};
+	op->u.session_open.replace = true;
+	op->u.session_open.lease_ms = LEASE_MS;
+	code = op_run(op);
+	if (code == OK) {
+		*user = op->u.session_open.user;
+		assert_true(chat_view_equal(op->u.session_open.device, V("a")));
+	}
+	chat_op_destroy(op);
+	return code;
+}
+
+static void test_tokens(void **state)
+{
+	chat_id ann = user_new("ann"), who = 0;
+
+	(void)state;
+	session_start(ann, "a", 1); /* token-1, for 1000 s */
+	assert_int_equal(open_by_token("token-2", 0, &who), CHAT_CODE_INVALID_CREDENTIALS);
+	now_ms += 999999;
+	assert_int_equal(open_by_token("token-1", now_ms + 10, &who), OK);
+	assert_int_equal(who, ann);
+	now_ms += 9;
+	assert_int_equal(open_by_token("token-1", now_ms + 1, &who), OK);
+	now_ms += 1;
+	assert_int_equal(open_by_token("token-1", now_ms + 1, &who), CHAT_CODE_INVALID_CREDENTIALS);
+	/* A login by password gives a new one, and the old one is revoked. */
+	chat_op_destroy(session_open(ann, "a", 5, true));
+	chat_op_destroy(session_open(ann, "a", 6, true));
+	assert_int_equal(open_by_token("token-5", now_ms + 1, &who), CHAT_CODE_INVALID_CREDENTIALS);
+	assert_int_equal(open_by_token("token-6", now_ms + 1, &who), OK);
+}
+
+static void test_logout_revokes(void **state)
+{
+	chat_id ann = user_new("ann"), who = 0;
+	struct chat_op *op;
+
+	(void)state;
+	session_start(ann, "a", 1);
+	op = op_new(CHAT_OP_SESSION_CLOSE);
+	op->u.session_close = (struct chat_op_session_close){
+		.user = ann, .device = V("a"), .at = {V("n1"), 1}, .revoke = true};
+	op_expect(op, OK);
+	assert_int_equal(open_by_token("token-1", now_ms + 1, &who), CHAT_CODE_INVALID_CREDENTIALS);
+}
+
+static struct chat_op *password_set(chat_id user, const char *device, const char *old_hash,
+				    const char *hash)
+{
+	struct chat_op *op = op_new(CHAT_OP_PASSWORD_SET);
+
+	op->u.password_set.user = user;
+	op->u.password_set.device = V(device);
+	op->u.password_set.old_hash = V(old_hash);
+	op->u.password_set.hash = V(hash);
+	op_run(op);
+	return op;
+}
+
+static void test_password(void **state)
+{
+	chat_id ann = user_new("ann"), who = 0;
+	struct chat_op *op;
+
+	(void)state;
+	session_start(ann, "a", 1);
+	session_start(ann, "b", 2);
+	op = password_set(ann, "a", "other", "new");
+	assert_int_equal(op->code, CHAT_CODE_INVALID_CREDENTIALS);
+	chat_op_destroy(op);
+	op = password_set(ann, "a", "hash", "new");
+	assert_int_equal(op->code, OK);
+	assert_int_equal(op->u.password_set.revoked_count, 1);
+	assert_true(chat_view_equal(op->u.password_set.revoked[0].device, V("b")));
+	assert_int_equal(op->u.password_set.revoked[0].at.session, 2);
+	chat_op_destroy(op);
+	assert_int_equal(open_by_token("token-2", now_ms + 1, &who), CHAT_CODE_INVALID_CREDENTIALS);
+	assert_int_equal(open_by_token("token-1", now_ms + 1, &who), OK);
+	/* Who verified the old password a moment ago is too late. */
+	assert_int_equal(open_code(ann, "c", 9), CHAT_CODE_INVALID_CREDENTIALS);
+}
+
+static void test_devices(void **state)
+{
+	chat_id ann = user_new("ann");
+	struct chat_op *op;
+
+	(void)state;
+	session_start(ann, "b", 1);
+	now_ms += 10;
+	session_start(ann, "a", 2);
+	now_ms += 10;
+	session_close(ann, "b", 1, NULL);
+	op = op_new(CHAT_OP_DEVICES);
+	op->u.devices.user = ann;
+	op->u.devices.lease_ms = LEASE_MS;
+	assert_int_equal(op_run(op), OK);
+	assert_int_equal(op->u.devices.count, 2);
+	assert_true(chat_view_equal(op->u.devices.items[0].name, V("a")));
+	assert_true(op->u.devices.items[0].online);
+	assert_int_equal(op->u.devices.items[0].since_ms, FIRST_MS + 10);
+	assert_false(op->u.devices.items[1].online);
+	assert_int_equal(op->u.devices.items[1].since_ms, FIRST_MS + 20);
+	chat_op_destroy(op);
+}
+
+static struct chat_op *device_remove(chat_id user, const char *device)
+{
+	struct chat_op *op = op_new(CHAT_OP_DEVICE_REMOVE);
+
+	op->u.device_remove.user = user;
+	op->u.device_remove.device = V(device);
+	op->u.device_remove.lease_ms = LEASE_MS;
+	op_run(op);
+	return op;
+}
+
+static void test_device_remove(void **state)
+{
+	chat_id ann = user_new("ann"), who = 0;
+	struct chat_op *op;
+
+	(void)state;
+	session_start(ann, "a", 1);
+	op = device_remove(ann, "z");
+	assert_int_equal(op->code, CHAT_CODE_CONFLICT);
+	chat_op_destroy(op);
+	op = device_remove(ann, "a");
+	assert_int_equal(op->code, OK);
+	assert_int_equal(op->u.device_remove.holder.session, 1);
+	assert_true(op->u.device_remove.last);
+	chat_op_destroy(op);
+	assert_int_equal(open_by_token("token-1", now_ms + 1, &who), CHAT_CODE_INVALID_CREDENTIALS);
+}
+
+static void test_device_limit(void **state)
+{
+	static const char *const names[LIMIT + 1] = {"a", "b", "c", "d", "e"};
+	chat_id ann = user_new("ann");
+
+	(void)state;
+	for (unsigned i = 0; i < LIMIT; i++)
+		session_start(ann, names[i], i + 1);
+	assert_int_equal(open_code(ann, names[LIMIT], 9), CHAT_CODE_LIMIT_REACHED);
+	chat_op_destroy(device_remove(ann, "b"));
+	assert_int_equal(open_code(ann, names[LIMIT], 9), OK);
+}
+
+/* What was there before a restart is there after it; a store in memory begins anew. */
+static void test_restart(void **state)
+{
+	chat_id ann = user_new("ann"), who = 0;
+
+	(void)state;
+	session_start(ann, "a", 1);
+	if (!contract_reopen()) {
+		assert_int_equal(create("ann"), OK);
+		return;
+	}
+	assert_int_equal(create("ANN"), CHAT_CODE_NAME_TAKEN);
+	assert_int_equal(open_by_token("token-1", now_ms + 1, &who), OK);
+	assert_int_equal(who, ann);
+}
+
+int main(void)
+{
+	const struct CMUnitTest cases[] = {
+		CASE(test_names),
+		CASE(test_user_get),
+		CASE(test_login_once_a_device),
+		CASE(test_old_session_ends),
+		CASE(test_lease),
+		CASE(test_stale_holder),
+		CASE(test_tokens),
+		CASE(test_logout_revokes),
+		CASE(test_password),
+		CASE(test_devices),
+		CASE(test_device_remove),
+		CASE(test_device_limit),
+		CASE(test_restart),
+	};
+
+	return cmocka_run_group_tests_name("users", cases, NULL, NULL);
+}
