@@ -40,11 +40,33 @@ CHAT_MUST_CHECK int chat_wire_read_keys(json_t *object, enum chat_request_type t
 					struct chat_arena *arena, struct chat_request *out,
 					struct chat_decode_error *error);
 
+/*
+ * Takes the first line that is not blank off the bytes, without its LF. *consumed as for chat_codec's decode_request.
+ * CHAT_DECODE_OK, MORE or TOO_LARGE.
+ */
+enum chat_decode_result chat_wire_take_line(struct chat_decoder *decoder, struct chat_view bytes,
+					    size_t max_frame, struct chat_view *line,
+					    size_t *consumed);
+
+/* A line's JSON object, which the caller gives back. CHAT_DECODE_OK, BAD (with *error) or NOMEM. */
+enum chat_decode_result chat_wire_parse(struct chat_view line, int depth_max, json_t **out,
+					struct chat_decode_error *error);
+
+/* Fills in the error, its id aside; CHAT_DECODE_BAD. */
+enum chat_decode_result chat_wire_refuse(struct chat_decode_error *error, enum chat_code code,
+					 const char *message);
+
+/* The id, if there is one of a valid form; false: there is one of another form. */
+bool chat_wire_read_id(json_t *object, struct chat_request_id *id);
+
 struct chat_buf *chat_wire_encode_event(const struct chat_event *event);
+struct chat_buf *chat_wire_encode_request(const struct chat_request *request);
+enum chat_decode_result chat_wire_decode_event(struct chat_decoder *decoder, struct chat_view bytes,
+					       size_t max_frame, const struct chat_expect *expect,
+					       struct chat_arena *arena, struct chat_event *out,
+					       struct chat_decode_error *error, size_t *consumed);
 
 /* What is said to people where an error has no words of its own. */
 const char *chat_code_phrase(enum chat_code code);
-
-struct chat_buf *chat_wire_encode_event(const struct chat_event *event);
 
 #endif
