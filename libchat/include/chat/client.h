@@ -138,7 +138,7 @@ void chat_client_destroy(struct chat_client *client);
 
 /*
  * Connects, logs in, and keeps at it. CHAT_ERR_STATE: not STOPPED. CHAT_ERR_INVALID: neither a token nor a name or
- * user with a password. CHAT_ERR_TOO_LARGE: longer than the protocol allows. CHAT_ERR_NOMEM. What was seen of
+ * user with a password, or not UTF-8. CHAT_ERR_TOO_LARGE: longer than the protocol allows. CHAT_ERR_NOMEM. What was seen of
  * conversations is forgotten where another user logs in.
  */
 CHAT_MUST_CHECK int chat_client_start(struct chat_client *client, uint64_t now_ms,
@@ -168,8 +168,9 @@ void chat_client_tick(struct chat_client *client, uint64_t now_ms);
  * before this returns. `typing` is answered only by the server's displeasure, as a push, and has ticket 0.
  *
  * CHAT_ERR_STATE: not ONLINE, or for `send`, `edit`, `recall`: STOPPED. CHAT_ERR_FULL: too many wait.
- * CHAT_ERR_TOO_LARGE: longer than the server's max_frame. CHAT_ERR_INVALID: `hello`, `register`, `login` and `ack`
- * are the client's own. CHAT_ERR_NOMEM.
+ * CHAT_ERR_TOO_LARGE: longer than the server's max_frame. CHAT_ERR_INVALID: a text is not UTF-8 or holds U+0000;
+ * `hello`, `register`, `login` and `ack` are the client's own. CHAT_ERR_NOMEM. That `data` is one JSON object is the
+ * caller's business.
  */
 CHAT_MUST_CHECK int chat_client_request(struct chat_client *client, uint64_t now_ms,
 					const struct chat_request *request, chat_ticket *ticket);
