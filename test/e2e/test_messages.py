@@ -1,0 +1,459 @@
+# SPDX-License-Identifier: MIT
+"""Section 5: sends, the log, marks, catch-up."""
+from chatd import Chatd, befriend, eventually, make_group, proves, run, server, to, unique
+
+
+def pair():
+    return server().user(), server().user()
+
+
+def history(client, target, **keys):
+    return client.ok("history", **to(target), **keys)
+
+
+def seqs(page):
+    return [m["seq"] for m in page["messages"]]
+
+
+@proves(
+    "`send` | `user` or `group`, `text`, `data`? `cid`? | `seq`, `time`, `duplicate`: true where the `cid` had been seen",
+    "`message` | `from`, and `to` (direct) or `group`; `seq`, `time`, `text`, `data`?; `edits` or `recalls`: the seq that "
+    "it changes (a recall's own `text` is empty); `edited` or `recalled`: true where it was changed since",
+)
+def test_send():
+    a, b = pair()
+    reply = a.ok("send", user=b.id, text="hi", data={"k": [1, None]})
+    assert set(reply) == {"type", "id", "seq", "time"} and reply["seq"] == 1, reply
+    push = b.push("message")
+    assert push == {"type": "message", "from": a.id, "to": b.id, "seq": 1, "time": reply["time"], "text": "hi",
+                    "data": {"k": [1, None]}}, push
+    group = make_group(a, b)
+    seq = a.send(group, "all")
+    push = b.push("message", group=group, seq=seq, text="all")
+    assert "to" not in push and "data" not in push
+    assert a.ok("send", **to(b), text="x", cid="c1").get("duplicate") is None
+    assert a.ok("send", **to(b), text="x", cid="c1")["duplicate"] is True
+
+
+@proves("A user may write to themself: `user` is then their own id.")
+def test_notes_to_self():
+    a = server().user()
+    phone = server().again(a, device="phone")
+    assert a.send(a, "note") == 1
+    phone.push("message", **{"from": a.id, "to": a.id, "text": "note"})
+    page = a.ok("conversations")["conversations"]
+    assert page[0]["user"] == a.id and page[0]["name"] == a.name and page[0]["unread"] == 0
+    a.nothing("message")
+
+
+@proves("`seq` | integer ≥ 1: a message's place in its conversation, gap-free, in commit order",
+        "Sends to one conversation on one connection are committed in the order they were sent.")
+def test_pipelined_order():
+    a, b = pair()
+    asked = [a.ask("send", user=b.id, text=str(i)) for i in range(300)]
+    assert [a.reply(n)["seq"] for n in asked] == list(range(1, 301))
+    assert [b.push("message")["text"] for _ in asked] == [str(i) for i in range(300)]
+
+
+@proves("`time` | integer: milliseconds since 1970-01-01 UTC, when the server committed the message; never falls within a "
+        "conversation")
+def test_time():
+    import time
+    a, b = pair()
+    before = time.time() * 1000
+    times = [a.ok("send", user=b.id, text="x")["time"] for _ in range(20)]
+    assert times == sorted(times) and before - 5 <= times[0] and times[-1] <= time.time() * 1000 + 5
+    assert [m["time"] for m in history(b, a)["messages"]] == times
+
+
+@proves(
+    "`edit` | as `send`, and `seq`: the message that it changes (one's own) | `seq`, `time` of the edit, `duplicate`?",
+    "Edits and recalls are messages too: appended at a `seq` of their own, delivered by the same rules.",
+    "In the same transaction the message that they change gets the new text and `data` (and `\"edited\":true`), or an empty "
+    "`text`, no `data` and `\"recalled\":true`: what `history` and later catch-up show.",
+)
+def test_edit():
+    a, b = pair()
+    a.send(b, "one", data={"v": 1})
+    reply = a.ok("edit", user=b.id, seq=1, text="two", data={"v": 2})
+    assert reply["seq"] == 2 and reply["time"] > 0
+    b.push("message", seq=1, text="one")
+    b.push("message", seq=2, text="two", edits=1, data={"v": 2})
+    first, second = history(b, a)["messages"]
+    assert first["text"] == "two" and first["edited"] is True and first["data"] == {"v": 2}
+    assert second["edits"] == 1 and "edited" not in second
+    phone = server().again(b, device="phone")
+    assert [phone.push("message")["text"] for _ in range(2)] == ["two", "two"]
+    a.ok("edit", user=b.id, seq=1, text="three")
+    assert "data" not in history(a, b)["messages"][0]
+    a.error("forbidden", "edit", user=b.id, seq=b.send(a, "mine"), text="x")
+
+
+@proves(
+    "`recall` | `user` or `group`, `seq`, `cid`? (one's own; in a group, admins' and the owner's right for any) | `seq`, "
+    "`time` of the recall, `duplicate`?",
+    "A recall empties the texts of that message's edits too.",
+    "What is an edit, a recall, or recalled cannot be edited or recalled: `no_such_message`.",
+    "`no_such_message` | there is no such `seq`, it is before the asker's joining, or it cannot be changed (section 5, 6.)",
+)
+def test_recall():
+    a, b = pair()
+    a.send(b, "one", data={})
+    a.ok("edit", user=b.id, seq=1, text="two")
+    assert a.ok("recall", user=b.id, seq=1, cid="r")["seq"] == 3
+    again = a.ok("recall", user=b.id, seq=1, cid="r")
+    assert again["seq"] == 3 and again["duplicate"] is True
+    b.find("message", seq=3, recalls=1, text="")
+    log = history(b, a)["messages"]
+    assert [m["text"] for m in log] == ["", "", ""] and log[0]["recalled"] is True
+    assert "data" not in log[0] and "edited" not in log[0]
+    for seq in (1, 2, 3, 4):
+        a.error("no_such_message", "edit", user=b.id, seq=seq, text="x")
+        a.error("no_such_message", "recall", user=b.id, seq=seq)
+    group = make_group(a, b)
+    mine = a.send(group, "owner's")
+    theirs = b.send(group, "member's")
+    b.error("forbidden", "recall", group=group, seq=mine)
+    a.ok("recall", group=group, seq=theirs)
+    late = server().user()
+    late.ok("group.join", group=group)
+    a.ok("group.role", group=group, user=late.id, role="admin")
+    late.error("no_such_message", "recall", group=group, seq=mine)
+
+
+@proves(
+    "**A send with a `cid` is idempotent per sender, for as long as the message is kept.** Sent twice, on any server, it is "
+    "stored once; the second reply bears the first's `seq` and `time`, and `\"duplicate\":true`, even where the right to send "
+    "is gone since.",
+    "The same `cid` with another text, `data` or conversation, or for another kind of request, is `conflict`: compared byte by "
+    "byte with what was first sent, whatever was edited since.",
+    "`edit` and `recall` take a `cid` alike.",
+    "`cid` | optional string of 1 to 36 bytes chosen by the sender: makes a send idempotent (section 5)",
+)
+def test_cid():
+    a, b = pair()
+    first = a.ok("send", user=b.id, text="x", data={"a": 1}, cid="c")
+    a.ok("edit", user=b.id, seq=1, text="y", cid="e")
+    assert a.ok("edit", user=b.id, seq=1, text="y", cid="e")["duplicate"] is True
+    b.ok("friend.block", user=a.id)
+    again = server().again(a, device="other").ok("send", user=b.id, text="x", data={"a": 1}, cid="c")
+    assert (again["seq"], again["time"], again["duplicate"]) == (first["seq"], first["time"], True)
+    a.error("conflict", "send", user=b.id, text="y", data={"a": 1}, cid="c")
+    a.error("conflict", "send", user=b.id, text="x", cid="c")
+    a.error("conflict", "send", user=a.id, text="x", data={"a": 1}, cid="c")
+    a.error("conflict", "edit", user=b.id, seq=1, text="x", data={"a": 1}, cid="c")
+    assert len(history(a, b)["messages"]) == 2
+    c = server().user()
+    assert "duplicate" not in c.ok("send", user=b.id, text="x", cid="c")
+
+
+@proves("The sender is who is logged in. A `from` in a request is ignored.")
+def test_sender_is_who_is_logged_in():
+    a, b = pair()
+    a.ok("send", user=b.id, text="x", **{"from": b.id})
+    b.push("message", **{"from": a.id})
+
+
+@proves(
+    "A message counts as delivered to the connection that sent it and is not pushed back there; only where that connection was "
+    "still being brought up to date when it sent, or after a new login with an earlier message unacked, it may come, and is "
+    "dropped by its `seq`.",
+    "(What a connection sent itself it learns by the `ok`, which takes the push's place; a push of a later seq may come before "
+    "it.)",
+    "Each device has its own delivered marks: all of a user's devices get every message, the user's own from the other devices "
+    "included.",
+    "A client's cumulative acks cover its own messages too.",
+)
+def test_own_messages():
+    a, b = pair()
+    phone = server().again(a, device="phone")
+    for i in range(3):
+        a.send(b, str(i))
+    a.nothing("message")
+    assert [phone.push("message")["seq"] for _ in range(3)] == [1, 2, 3]
+    b.send(a, "3")
+    a.push("message", seq=4)
+    a.ack(b, 4)
+    a.settle()
+    assert a.ok("conversations")["conversations"][0]["delivered_seq"] == 4
+    a.close()
+    again = server().again(phone, device="default", replace=True)
+    again.nothing("message")
+
+
+@proves(
+    "**At least once on the wire, exactly once to the application.** `ack` moves the delivered mark up to `seq` (cumulative; a "
+    "lower value, or one beyond what was pushed, changes nothing and is no failure).",
+    "What was pushed and not acked is pushed again at the next login, with the same `seq`: a client drops what it has seen, by "
+    "conversation and `seq`.",
+    "`ack` (notification) | `user` or `group`, `seq` |",
+    "A **notification** (`ack`, `typing`) is answered only when it fails.",
+    "`delivered_seq` is this device's.",
+)
+def test_ack():
+    a, b = pair()
+    for i in range(5):
+        a.send(b, str(i))
+    for i in range(5):
+        b.push("message", seq=i + 1)
+    mark = lambda: b.ok("conversations")["conversations"][0]["delivered_seq"]
+    b.ack(a, 3)
+    b.ack(a, 2)
+    assert mark() == 3
+    b.ack(a, 6)
+    b.ack(a, 999)
+    b.nothing()
+    assert mark() == 3
+    other = server().again(b, device="other")
+    b.close()
+    assert mark_of(other, a) == 3
+    again = server().again(other, device="default", replace=True)
+    assert [again.push("message")["seq"] for _ in range(2)] == [4, 5]
+    again.frame(type="ack", id="bad", group=2**40, seq=1)
+    frame = again.next()
+    assert frame["id"] == "bad" and frame["code"] == "no_such_group"
+
+
+def mark_of(client, target):
+    for item in client.ok("conversations")["conversations"]:
+        if item.get("user") == target.id:
+            return item["delivered_seq"]
+    return None
+
+
+@proves("`delivered` | `by`, and `to`; `seq`: some device of `by` has acked up to there (direct conversations only; coalesced, up "
+        "to 2 s late)")
+def test_delivered():
+    a, b = pair()
+    group = make_group(a, b)
+    a.send(group, "x")
+    b.push("message")
+    b.ack(group, 1)
+    a.send(b, "1")
+    a.send(b, "2")
+    b.push("message", seq=1)
+    b.push("message", seq=2)
+    b.ack(a, 1)
+    b.ack(a, 2)
+    push = a.push("delivered")
+    assert push == {"type": "delivered", "by": b.id, "to": a.id, "seq": 2}, push
+    assert a.ok("conversations")["conversations"][-1]["peer_delivered_seq"] == 2
+    a.nothing("delivered")
+
+
+@proves(
+    "`read` | `user` or `group`, `seq` | —",
+    "`read` | `by`, and `to` or `group`; `seq`: `by` has read up to there (pushed to `by`'s own other devices, and in direct "
+    "conversations to the other one)",
+    "`unread` is `last_seq` − `read_seq`: a send moves the sender's own read mark to its `seq`, and a read mark never goes "
+    "down.",
+    "`read` beyond `last_seq` is taken as `last_seq`.",
+)
+def test_read():
+    a, b = pair()
+    phone = server().again(b, device="phone")
+    for i in range(4):
+        a.send(b, str(i))
+    b.ok("read", user=a.id, seq=2)
+    assert a.push("read") == {"type": "read", "by": b.id, "to": a.id, "seq": 2}
+    phone.find("read", by=b.id, to=a.id, seq=2)
+    assert b.ok("conversations")["conversations"][0]["unread"] == 2
+    b.ok("read", user=a.id, seq=1)
+    a.nothing("read")
+    b.ok("read", user=a.id, seq=100)
+    a.push("read", seq=4)
+    b.nothing("read")
+    a.send(b, "5")
+    b.send(a, "6")
+    item = b.ok("conversations")["conversations"][0]
+    assert (item["read_seq"], item["unread"], item["peer_read_seq"]) == (6, 0, 5), item
+    group = make_group(a, b)
+    a.send(group, "x")
+    phone.find("message", group=group)
+    b.ok("read", group=group, seq=1)
+    phone.find("read", by=b.id, group=group, seq=1)
+    a.settle()
+    assert not [p for p in a.pushes if p["type"] == "read" and "group" in p]
+
+
+@proves("`typing` (notification) | `user` or `group` |",
+        "`typing` | `from`, and `to` or `group`; never stored, and the first thing to be dropped under load")
+def test_typing():
+    a, b = pair()
+    a.frame(type="typing", user=b.id)
+    assert b.push("typing") == {"type": "typing", "from": a.id, "to": b.id}
+    group = make_group(a, b)
+    a.frame(type="typing", group=group)
+    assert b.push("typing") == {"type": "typing", "from": a.id, "group": group}
+    a.nothing()
+    phone = server().again(b, device="phone")
+    phone.nothing("typing")
+    a.frame(type="typing", id=9, user=2**50)
+    frame = a.next()
+    assert frame["id"] == 9 and frame["code"] == "no_such_user"
+
+
+@proves(
+    "`history` | `user` or `group`, `before`? or `after`? (seq), `limit`? | `messages`: [message], ascending by `seq`; `more`: "
+    "bool",
+    "`history`: `before` and `after` exclude the seq they name; both are `bad_request`; `after` may be 0, the beginning; neither "
+    "is the newest page; `more` is told in the page's direction.",
+)
+def test_history():
+    a, b = pair()
+    page = history(a, b)
+    assert page["messages"] == [] and page["more"] is False
+    for i in range(60):
+        a.send(b, str(i + 1))
+    page = history(b, a)
+    assert seqs(page) == list(range(11, 61)) and page["more"] is True
+    assert all("type" not in m and m["from"] == a.id and m["to"] == b.id for m in page["messages"])
+    page = history(b, a, before=11)
+    assert seqs(page) == list(range(1, 11)) and page["more"] is False
+    page = history(b, a, after=0, limit=7)
+    assert seqs(page) == list(range(1, 8)) and page["more"] is True
+    page = history(b, a, after=58)
+    assert seqs(page) == [59, 60] and page["more"] is False
+    b.error("bad_request", "history", user=a.id, before=5, after=1)
+    b.error("no_such_user", "history", user=2**50)
+
+
+@proves(
+    "`conversations` | `after`? `limit`? | `conversations`: [{`user` or `group`, `name`, `last_seq`, `delivered_seq`, "
+    "`read_seq`, `unread`, `peer_delivered_seq`?, `peer_read_seq`? (direct ones), `last`: message?}], `next`?",
+    "Conversations of groups that one has left are not listed.",
+    "The pages of `conversations`, `friends`, `groups` and `group.members` go on with `after` set to the `next` of the page "
+    "before; `next` is opaque and absent on the last page.",
+)
+def test_conversations():
+    a, b = pair()
+    group = make_group(a, b, name="Ops")
+    a.send(b, "x")
+    empty = make_group(a, name="Empty")
+    page = a.ok("conversations")
+    assert "next" not in page
+    items = {i.get("group", i.get("user")): i for i in page["conversations"]}
+    assert len(items) == 3
+    assert items[b.id]["name"] == b.name and items[b.id]["last"]["text"] == "x"
+    assert set(items[b.id]) == {"user", "name", "last_seq", "delivered_seq", "read_seq", "unread", "peer_delivered_seq",
+                                "peer_read_seq", "last"}
+    assert set(items[empty]) == {"group", "name", "last_seq", "delivered_seq", "read_seq", "unread"}
+    assert items[group]["name"] == "Ops"
+    seen, after = [], {}
+    while True:
+        page = a.ok("conversations", limit=1, **after)
+        assert len(page["conversations"]) == 1
+        seen += page["conversations"]
+        if "next" not in page:
+            break
+        after = {"after": page["next"]}
+    assert sorted(i["name"] for i in seen) == sorted(["Ops", "Empty", b.name])
+    b.ok("group.leave", group=group)
+    assert [i["user"] for i in b.ok("conversations")["conversations"]] == [a.id]
+
+
+@proves("Only `message` is pushed again after a drop: after a login a client asks anew for friends, groups and conversations.")
+def test_only_messages_come_again():
+    a, b = pair()
+    befriend(a, b)
+    group = make_group(a, b)
+    b.close()
+    eventually(lambda: not online(a, b))
+    a.send(b, "1")
+    a.frame(type="typing", user=b.id)
+    a.ok("group.update", group=group, description="new")
+    again = server().again(b, replace=True)
+    again.push("message", text="1")
+    again.nothing()
+
+
+def online(asker, user):
+    return [f for f in asker.ok("friends")["friends"] if f["id"] == user.id][0]["online"]
+
+
+@proves("`pending`: number of conversations with undelivered messages",
+        "A new device starts where the furthest of the others is, and finds older messages in `history`; the first device of all "
+        "starts at the beginning.",
+        "The furthest mark outlives its device.")
+def test_devices_start():
+    a, b = pair()
+    c = server().client()
+    name = unique("late")
+    c.id = c.ok("register", name=name, password="correct horse")["user"]["id"]
+    for i in range(4):
+        a.send(c, str(i))
+    b.send(c, "b")
+    reply = c.login(device="one")
+    assert reply["pending"] == 2
+    got = [c.push("message") for _ in range(5)]
+    assert [m["seq"] for m in got if m["from"] == a.id] == [1, 2, 3, 4]
+    c.ack(a, 3)
+    c.settle()
+    two = server().client()
+    two.id = c.id
+    assert two.login(device="two")["pending"] == 2
+    got = [two.push("message") for _ in range(2)]
+    assert sorted((m["from"], m["seq"]) for m in got) == sorted([(a.id, 4), (b.id, 1)])
+    assert seqs(history(two, a)) == [1, 2, 3, 4]
+    two.ok("device.remove", device="one")
+    two.ok("device.remove", device="two")
+    two.find("bye", code="removed")
+    three = server().client()
+    three.id = c.id
+    three.login(device="three")
+    got = [three.push("message") for _ in range(2)]
+    assert sorted((m["from"], m["seq"]) for m in got) == sorted([(a.id, 4), (b.id, 1)])
+
+
+@proves("Once a kick, a leave, a block or a dissolution is acknowledged, no message committed later crosses it.")
+def test_nothing_crosses():
+    a, b = pair()
+    group = make_group(a, b)
+    a.ok("group.kick", group=group, user=b.id)
+    a.send(group, "after")
+    b.find("group", event="kicked")
+    b.nothing("message")
+    b.error("not_a_member", "send", group=group, text="x")
+    second = make_group(a, b)
+    b.ok("group.leave", group=second)
+    a.send(second, "after")
+    b.nothing("message")
+    third = make_group(a, b)
+    a.ok("group.dissolve", group=third)
+    b.error("no_such_group", "send", group=third, text="x")
+    b.ok("friend.block", user=a.id)
+    a.error("blocked", "send", user=b.id, text="x")
+    b.nothing("message")
+
+
+@proves("A slow reader costs the server a bounded buffer: past it the server stops pushing to that connection, and goes on from "
+        "the store when it has drained.", "Nobody else waits.")
+def test_slow_reader():
+    chatd = Chatd(settings=["output_high=16k"])
+    a, slow, quick = chatd.user(), chatd.user(), chatd.user()
+    group = make_group(a, slow, quick)
+    text = "x" * 8000
+    asked = [a.ask("send", group=group, text=text) for _ in range(2000)]
+    for number in asked:
+        assert a.reply(number)["type"] == "ok"
+    assert [quick.push("message")["seq"] for _ in asked] == list(range(1, 2001))
+    assert chatd.rss() < 100 << 20, "16 MB that nobody reads are in memory"
+    assert [slow.push("message")["seq"] for _ in asked] == list(range(1, 2001))
+    slow.nothing()
+    chatd.finish()
+
+
+@proves("`not_friends` | the server allows direct messages between friends only")
+def test_friends_only():
+    chatd = Chatd(settings=["friends_only=true"])
+    a, b = chatd.user(), chatd.user()
+    a.error("not_friends", "send", user=b.id, text="x")
+    a.send(a, "note")
+    befriend(a, b)
+    a.send(b, "x")
+    b.push("message")
+    chatd.finish()
+
+
+if __name__ == "__main__":
+    run(globals())

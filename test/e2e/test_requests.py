@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: MIT
+"""Section 2: requests, replies, pushes; ids; the order of the checks; the codes."""
+from chatd import PASSWORD, Chatd, proves, run, server, unique
+
+
+def raw(client, text):
+    client.write(text.encode() + b"\n")
+    return client.next()
+
+
+@proves("Every `frame` has a string `type`.".replace("`frame`", "frame"),
+        "Unknown keys are ignored, on both sides: that is how the protocol grows.",
+        "`unknown_type` | no such request")
+def test_type():
+    client = server().client()
+    assert raw(client, '{"id":1}')["code"] == "bad_request"
+    assert raw(client, '{"type":1,"id":1}')["code"] == "bad_request"
+    reply = raw(client, '{"type":"nonsense","id":1}')
+    assert reply["code"] == "unknown_type" and reply["id"] == 1
+    assert raw(client, '{"type":"PING","id":1}')["code"] == "unknown_type"
+    assert raw(client, '{"type":"ping","id":1,"unknown":[{}]}') == {"type": "pong", "id": 1}
+
+
+@proves(
+    "A **request** may carry `id`: an integer in ±(2^53−1), or a string of at most 64 bytes.",
+    "It is answered by exactly one **reply**, `ok` (to `ping`: `pong`) or `error`, bearing the same `id` (none where the request "
+    "had none).",
+    "An `id` of another form is `bad_request`, answered without an `id`.",
+    "A key that is `null` is of the wrong type, not absent.",
+)
+def test_ids():
+    client = server().client()
+    for number in ("0", "-1", "9007199254740991", "-9007199254740991", '""', '"%s"' % ("x" * 64), '"é\\n"'):
+        reply = raw(client, '{"type":"ping","id":%s}' % number)
+        import json
+        assert reply == {"type": "pong", "id": json.loads(number)}, reply
+    for number in ("null", "true", "1.0", "1e2", "9007199254740992", "-9007199254740992", '"%s"' % ("x" * 65), '"%s"' % ("é" * 33),
+                   "[]", "{}"):
+        reply = raw(client, '{"type":"ping","id":%s}' % number)
+        assert reply["type"] == "error" and reply["code"] == "bad_request" and "id" not in reply, (number, reply)
+    assert raw(client, '{"type":"ping"}') == {"type": "pong"}
+    reply = raw(client, '{"type":"hello","id":5,"client":null}')
+    assert reply["code"] == "bad_request" and reply["id"] == 5 and "client" in reply["message"]
+
+
+@proves(
+    "Requests may be pipelined; replies may come in another order, so clients pair them by `id`.",
+    "What follows a `login` or `logout` on a connection is handled after it.",
+    "No push comes before the `ok` of `login`, none but `bye` after that of `logout`.",
+)
+def test_pipelined_around_login():
+    a, b = server().user(), server().user()
+    for i in range(20):
+        a.send(b, str(i))
+    client = server().client()
+    client.frame(type="login", id=1, user=b.id, password=PASSWORD, device="other")
+    client.frame(type="history", id=2, user=a.id, after=0, limit=1)
+    client.frame(type="logout", id=3)
+    client.frame(type="history", id=4, user=a.id)
+    client.frame(type="login", id=5, user=b.id, password=PASSWORD, device="third")
+    client.frame(type="friends", id=6)
+    frames = []
+    while not frames or frames[-1].get("id") != 6:
+        frames.append(client.next())
+    ids = [f.get("id") for f in frames]
+    assert ids[0] == 1 and frames[0]["type"] == "ok", frames[0]
+    out = ids.index(3)
+    assert 2 in ids[:out]
+    assert frames[out + 1]["id"] == 4 and frames[out + 1]["code"] == "not_logged_in", frames[out + 1]
+    assert ids[out + 2] == 5, "a push came while nobody was logged in"
+
+
+@proves("Checks come in this order: JSON, known type, login, keys, rights.", "`1.0` is not an integer.",
+        "`not_logged_in` | the request needs a login",
+        "`bad_request` | a key is missing, has the wrong type or form, or is out of range (but see `too_large`); `message` names "
+        "the key")
+def test_order_of_checks():
+    client = server().client()
+    assert raw(client, '{"type":"nonsense","user":"x"}')["code"] == "unknown_type"
+    assert raw(client, '{"type":"send","user":"x"}')["code"] == "not_logged_in"
+    assert raw(client, '{"type":"ack","user":"x"}')["code"] == "not_logged_in"
+    a = server().user()
+    assert raw(a, '{"type":"send","group":999999,"text":5}')["code"] == "bad_request"
+    assert raw(a, '{"type":"send","group":999999,"text":"x"}')["code"] == "no_such_group"
+    for key, frame in (("user", '{"type":"send","user":1.0,"text":"x"}'), ("text", '{"type":"send","user":1}'),
+                       ("user", '{"type":"send","user":0,"text":"x"}'), ("user", '{"type":"send","user":-1,"text":"x"}'),
+                       ("user", '{"type":"send","text":"x"}'), ("user", '{"type":"send","user":1,"group":1,"text":"x"}'),
+                       ("group", '{"type":"group.join"}'), ("limit", '{"type":"friends","limit":0}'),
+                       ("limit", '{"type":"friends","limit":201}'), ("open", '{"type":"group.create","name":"x","open":1}'),
+                       ("role", '{"type":"group.role","group":1,"user":1,"role":"king"}'),
+                       ("data", '{"type":"send","user":1,"text":"x","data":[]}')):
+        reply = raw(a, frame)
+        assert reply["code"] == "bad_request" and key in reply["message"], (frame, reply)
+
+
+@proves("A conversation is named by exactly one of `user` (the other person) or `group`.".replace("A conversation", "A **conversation**"))
+def test_exactly_one():
+    a = server().user()
+    for type in ("send", "edit", "recall", "read", "ack", "typing", "history"):
+        keys = {"text": "x", "seq": 1}
+        a.error("bad_request", type, **keys)
+        a.error("bad_request", type, user=a.id, group=1, **keys)
+
+
+@proves("A **notification** (`ack`, `typing`) is answered only when it fails.")
+def test_notifications():
+    a, b = server().user(), server().user()
+    a.send(b, "x")
+    b.push("message")
+    b.frame(type="ack", id=1, user=a.id, seq=1)
+    b.frame(type="typing", id=2, user=a.id)
+    assert b.ask("ping") and b.next()["type"] == "pong"
+    b.frame(type="ack", id=3, user=a.id, seq=0)
+    assert b.next()["id"] == 3
+
+
+@proves("A **push** comes unasked: `message`, `delivered`, `read`, `typing`, `presence`, `friend`, `group`, `bye`.",
+        "`code` is stable and for programs; `message` is for people and may change.")
+def test_pushes_bear_no_id():
+    a, b = server().user(), server().user()
+    a.ok("friend.add", user=b.id)
+    assert "id" not in b.push("friend")
+    a.send(b, "x")
+    assert "id" not in b.push("message")
+    reply = a.error("not_a_member", "send", group=a_group(b), text="x")
+    assert set(reply) == {"type", "id", "code", "message"}
+
+
+def a_group(owner):
+    return owner.ok("group.create", name="g")["group"]["id"]
+
+
+@proves(
+    "`already_logged_in` | this connection is logged in",
+    "`invalid_credentials` | no such user, wrong password, or a token that is unknown, expired or revoked: never says which",
+    "`name_taken` | the name is in use",
+    "`no_such_user` · `no_such_group` | there is none of that id or name",
+    "`not_a_member` | the sender, or the one that the request is about, is not in that group",
+    "`blocked` | one of the two has blocked the other",
+    "`forbidden` | the role in that group, or not being the author, does not allow it; or the server's settings",
+    "`conflict` | it stands already (a friend, a member, asked before), or does not stand (nothing to accept, remove, unblock), or "
+    "the `cid` was used for another message",
+)
+def test_codes():
+    a, b = server().user(), server().user()
+    a.error("already_logged_in", "login", user=a.id, password=PASSWORD)
+    a.error("already_logged_in", "register", name=unique("n"), password=PASSWORD)
+    client = server().client()
+    replies = [client.error("invalid_credentials", "login", **keys) for keys in (
+        {"user": 2**50, "password": PASSWORD}, {"name": "nobody-here", "password": PASSWORD},
+        {"name": a.name, "password": "wrong password"}, {"token": "unknown"})]
+    assert len({r["message"] for r in replies}) == 1, "it says which"
+    client.error("name_taken", "register", name=a.name.upper(), password=PASSWORD)
+    a.error("no_such_user", "user", name="nobody-here")
+    a.error("no_such_user", "user", user=2**50)
+    a.error("no_such_group", "group.join", group=2**50)
+    group = a_group(a)
+    b.error("not_a_member", "history", group=group)
+    a.error("not_a_member", "group.kick", group=group, user=b.id)
+    b.ok("group.join", group=group)
+    b.error("forbidden", "group.update", group=group, name="x")
+    b.error("conflict", "group.join", group=group)
+    b.error("conflict", "friend.unblock", user=a.id)
+    b.ok("friend.block", user=a.id)
+    a.error("blocked", "send", user=b.id, text="x")
+
+
+@proves("`rate_limited` | too many attempts to log in or register; carries `retry_after`",
+        "An error that is worth retrying carries `retry_after` (milliseconds).")
+def test_rates():
+    chatd = Chatd(settings=["login_rate=3", "register_rate=2"])
+    client = chatd.client()
+    names = [unique("r") for _ in range(3)]
+    for name in names[:2]:
+        client.ok("register", name=name, password=PASSWORD)
+    reply = client.error("rate_limited", "register", name=names[2], password=PASSWORD)
+    assert 0 < reply["retry_after"] <= 30000
+    for _ in range(2):
+        client.error("invalid_credentials", "login", name=names[0], password="wrong password")
+    token = client.ok("login", name=names[0], password=PASSWORD)["token"]
+    other = chatd.client()
+    other.error("rate_limited", "login", name=names[1], password=PASSWORD)
+    chatd.finish()
+    del token
+
+
+@proves("`limit_reached` | a count is at its limit (devices, friends, groups, members …); `message` names it")
+def test_limits():
+    chatd = Chatd(settings=["devices=2", "friends=2", "groups=2", "members=2", "invitations=1", "conversations=2"])
+    a, b, c, d = [chatd.user() for _ in range(4)]
+
+    def limit(client, what, type, **keys):
+        assert what in client.error("limit_reached", type, **keys)["message"]
+
+    chatd.again(a, device="two")
+    client = chatd.client()
+    limit(client, "device", "login", user=a.id, password=PASSWORD, device="three")
+    for other in (b, c):
+        a.ok("friend.add", user=other.id)
+    limit(a, "friend", "friend.add", user=d.id)
+    groups = [a_group(a), a_group(a)]
+    limit(a, "group", "group.create", name="x")
+    b.ok("group.join", group=groups[0])
+    limit(c, "member", "group.join", group=groups[0])
+    a.send(b)
+    a.send(c)
+    limit(a, "conversation", "send", user=d.id, text="x")
+    b.ok("friend.accept", user=a.id)
+    c.ok("friend.accept", user=a.id)
+    a.ok("group.invite", group=groups[0], user=c.id)
+    limit(a, "invitation", "group.invite", group=groups[1], user=c.id)
+    chatd.finish()
+
+
+@proves("`shutting_down` | this server is draining; reconnect",
+        "a draining server answers `error` `shutting_down`")
+def test_shutting_down():
+    import signal
+    chatd = Chatd(settings=["drain=2s"])
+    clients = [chatd.client() for _ in range(2)]
+    for client in clients:
+        client.settle()
+    chatd.process.send_signal(signal.SIGTERM)
+    seen = set()
+    for client in clients:
+        while True:
+            number = client.ask("ping")
+            frame = client.next()
+            if frame is None or frame["type"] == "bye":
+                break
+            assert frame["id"] == number
+            if frame["type"] == "error":
+                seen.add(frame["code"])
+    assert seen == {"shutting_down"}, seen
+    assert chatd.process.wait(10) == 0
+    chatd.finish()
+
+
+if __name__ == "__main__":
+    run(globals())

@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: MIT
+"""Section 4: hello, register, login, tokens, devices, byes, timeouts."""
+import signal
+import time
+
+from chatd import PASSWORD, Chatd, befriend, eventually, proves, run, server, unique
+
+
+@proves("`hello` | `version`? `client`? | `version`:1, `server`, `node`, `max_frame`, `heartbeat` (ms), `features`: [string]",
+        "`ping` | | `type` is `pong` instead of `ok`; a draining server answers `error` `shutting_down`",
+        "`hello`, `ping`, `register` and `login` are all that a logged-out connection may ask; all else is `not_logged_in`.",
+        "`register` and `login` on a logged-in one are `already_logged_in`.")
+def test_logged_out():
+    client = server().client()
+    reply = client.ok("hello", version=1, client="test")
+    assert reply["version"] == 1 and reply["node"] == "n1" and reply["max_frame"] == 65536 and reply["heartbeat"] == 30000
+    assert isinstance(reply["server"], str) and all(isinstance(f, str) for f in reply["features"])
+    client.ok("hello")
+    assert client.request("ping")["type"] == "pong"
+    for type in ("logout", "password", "devices", "device.remove", "send", "edit", "recall", "ack", "read", "typing", "history",
+                 "conversations", "user", "friend.add", "friend.accept", "friend.decline", "friend.remove", "friend.block",
+                 "friend.unblock", "friends", "group.create", "group.join", "group.leave", "group.invite", "group.kick",
+                 "group.role", "group.update", "group.dissolve", "group.members", "groups"):
+        client.error("not_logged_in", type)
+    a = server().user()
+    a.ok("hello")
+    a.error("already_logged_in", "login", user=a.id, password=PASSWORD)
+    a.error("already_logged_in", "register", name=unique("n"), password=PASSWORD)
+
+
+@proves("`register` | `name` `password` | `user`: {`id`,`name`}")
+def test_register():
+    name = unique("Reg")
+    client = server().client()
+    user = client.ok("register", name=name, password=PASSWORD)["user"]
+    assert set(user) == {"id", "name"} and user["name"] == name and user["id"] >= 1
+    client.error("not_logged_in", "friends")
+    client.error("bad_request", "register", name=name)
+    client.error("bad_request", "register", password=PASSWORD)
+
+
+@proves(
+    "`login` | `name` or `user`, `password`, `device`?; or `token` alone; `replace`? bool | `user`: {`id`,`name`}, `device`, "
+    "`token`, `token_expires` (time), `heartbeat` (ms), `pending`: number of conversations with undelivered messages",
+    "`replace` goes with both; `device` with `token` is `bad_request`.",
+)
+def test_login():
+    a = server().user()
+    client = server().client()
+    reply = client.ok("login", name=a.name.upper(), password=PASSWORD, device="d")
+    assert set(reply) == {"type", "id", "user", "device", "token", "token_expires", "heartbeat", "pending"}, reply
+    assert reply["user"] == {"id": a.id, "name": a.name} and reply["device"] == "d" and reply["pending"] == 0
+    month = 30 * 86400 * 1000
+    assert abs(reply["token_expires"] - time.time() * 1000 - month) < 60000
+    for keys in ({"name": a.name, "user": a.id, "password": PASSWORD}, {"password": PASSWORD}, {"user": a.id},
+                 {"token": a.token, "password": PASSWORD}, {"token": a.token, "user": a.id},
+                 {"token": a.token, "device": "x"}, {"token": a.token, "replace": 1}, {}):
+        server().client().error("bad_request", "login", **keys)
+
+
+@proves("A user may be online on several devices, on each of them once.",
+        "A second login with the same `device` (two plain logins, say) gets `already_online`, unless it says `\"replace\":true`: then "
+        "the older connection gets `bye` `replaced` and is closed, wherever in the cluster it is.",
+        "`already_online` | this user is online on another connection with the same `device` (see `login`)",
+        "`replaced` · `removed` | false | the same device logged in elsewhere · the device was removed, or the password changed",
+        "`bye` is the server's last frame: {`type`:`bye`, `code`, `message`, `reconnect`: bool, `retry_after`?}.")
+def test_already_online():
+    a = server().user()
+    server().again(a, device="other")
+    client = server().client()
+    client.error("already_online", "login", user=a.id, password=PASSWORD)
+    client.error("already_online", "login", token=a.token)
+    client.ok("login", token=a.token, replace=True)
+    bye = a.bye("replaced")
+    assert bye["reconnect"] is False and isinstance(bye["message"], str) and set(bye) <= {"type", "code", "message", "reconnect"}
+    client.settle()
+
+
+@proves("`token` logs in again without the password (after a drop, at the next start), as the device that it was given to.",
+        "It lives `token_lifetime` (default 30 days); a login by it returns the same token, renewed.",
+        "A login by password gives the device a new one, and its old one is revoked.")
+def test_tokens():
+    a = server().user(device="phone")
+    a.close()
+    client = server().client()
+    first = a.token
+    reply = client.login(token=first, replace=True)
+    assert reply["token"] == first and reply["device"] == "phone" and reply["user"]["id"] == a.id
+    again = server().again(a, device="phone", replace=True)
+    assert again.token != first
+    server().client().error("invalid_credentials", "login", token=first)
+    other = server().again(a, device="tablet")
+    server().client().ok("login", token=again.token, replace=True)
+    other.settle()
+    chatd = Chatd(settings=["token_lifetime=1s"])
+    b = chatd.user()
+    b.close()
+    start = time.monotonic()
+    client = chatd.client()
+    client.login(token=b.token, replace=True)
+    eventually(lambda: chatd.client().request("login", token=b.token, replace=True)["type"] == "ok" or True)
+    eventually(lambda: time.monotonic() > start + 1.6)
+    chatd.client().error("invalid_credentials", "login", token=b.token, replace=True)
+    chatd.finish()
+
+
+@proves("`logout` | | — ; the token is revoked and the connection is back to logged out")
+def test_logout():
+    a = server().user()
+    a.ok("logout")
+    a.error("not_logged_in", "friends")
+    a.error("invalid_credentials", "login", token=a.token)
+    a.login()
+    a.ok("friends")
+
+
+@proves("`password` | `old` `new` | — ; every other token of the user is revoked")
+def test_password():
+    a = server().user()
+    other = server().again(a, device="other")
+    a.error("invalid_credentials", "password", old="not the one", new="new password")
+    a.error("bad_request", "password", old=PASSWORD, new="short")
+    other.settle()
+    a.ok("password", old=PASSWORD, new="new password")
+    assert other.bye("removed")["reconnect"] is False
+    client = server().client()
+    client.error("invalid_credentials", "login", token=other.token)
+    client.error("invalid_credentials", "login", user=a.id, password=PASSWORD, device="x")
+    client.ok("login", user=a.id, password="new password", device="x")
+    a.settle()
+    a.close()
+    server().client().ok("login", token=a.token, replace=True)
+
+
+@proves("`devices` | | `devices`: [{`device`, `online`, `since` (time of its last login, or of its going)}]")
+def test_devices():
+    a = server().user()
+    before = time.time() * 1000
+    b = server().again(a, device="b")
+    items = {d["device"]: d for d in a.ok("devices")["devices"]}
+    assert set(items) == {"default", "b"} and all(set(d) == {"device", "online", "since"} for d in items.values())
+    assert items["b"]["online"] and before - 5 <= items["b"]["since"] <= time.time() * 1000 + 5
+    b.close()
+
+    def gone():
+        items = {d["device"]: d for d in a.ok("devices")["devices"]}
+        return not items["b"]["online"] and items["b"]["since"] > before
+
+    eventually(gone)
+
+
+@proves("`device.remove` | `device` | — ; its token is revoked, its marks forgotten, and where it is online it gets `bye` `removed` "
+        "(one's own: `ok` first); unknown: `conflict`")
+def test_device_remove():
+    a = server().user()
+    b = server().again(a, device="b")
+    a.error("conflict", "device.remove", device="unknown")
+    a.ok("device.remove", device="b")
+    assert b.bye("removed")["reconnect"] is False
+    server().client().error("invalid_credentials", "login", token=b.token)
+    assert [d["device"] for d in a.ok("devices")["devices"]] == ["default"]
+    number = a.ask("device.remove", device="default")
+    frame = a.next()
+    assert frame["id"] == number and frame["type"] == "ok"
+    a.bye("removed")
+
+
+@proves("A connection that has not logged in within `login_timeout` (default 30 s) is closed with `bye` `idle`.",
+        "A connection from which nothing has come for 3 × `heartbeat` (default heartbeat 30 s) is closed with `bye` `idle`.",
+        "`ping`, or a blank line, is enough to stay.",
+        "`idle` | true | nothing came for too long, or no login in time")
+def test_timeouts():
+    chatd = Chatd(settings=["login_timeout=400ms", "heartbeat=200ms"])
+    client = chatd.client()
+    start = time.monotonic()
+    while time.monotonic() < start + 0.3:
+        client.write(b"\n")
+        time.sleep(0.05)
+    client.write(b'{"type":"ping"}\n')
+    client.push("pong")
+    assert client.bye("idle")["reconnect"] is True
+    assert 0.35 < time.monotonic() - start < 2
+    a, b = chatd.user(), chatd.user()
+    assert a.ok("hello")["heartbeat"] == 200
+    start = time.monotonic()
+    while time.monotonic() < start + 1:
+        a.write(b"\n")
+        time.sleep(0.1)
+    assert b.bye("idle")["reconnect"] is True
+    a.settle()
+    start = time.monotonic()
+    a.bye("idle")
+    assert 0.5 < time.monotonic() - start < 3
+    chatd.finish()
+
+
+@proves("On `shutdown`, `retry_after` is spread at random by the server so that clients do not all come back at once.",
+        "`shutdown` | true | this server is draining")
+def test_shutdown():
+    chatd = Chatd(settings=["drain=200ms"])
+    clients = [chatd.user() for _ in range(8)]
+    asked = [c.ask("send", user=clients[0].id, text="last") for c in clients]
+    for client, number in zip(clients, asked):
+        assert client.reply(number)["type"] == "ok"
+    chatd.process.send_signal(signal.SIGTERM)
+    byes = [client.bye("shutdown") for client in clients]
+    assert all(bye["reconnect"] is True and bye["retry_after"] > 0 for bye in byes)
+    assert len({bye["retry_after"] for bye in byes}) > 1
+    for client in clients:
+        client.close()
+    assert chatd.process.wait(10) == 0
+    chatd.finish()
+
+
+@proves("A user whose server died without a word can log in again at once on the same server when it is back, and within the lease "
+        "(default 15 s) elsewhere.")
+def test_after_a_crash():
+    chatd = Chatd()
+    if chatd.store != "memory:":
+        a = chatd.user()
+        chatd.restart()
+        client = chatd.client()
+        client.login(token=a.token)
+        client.id = a.id
+        assert [d["online"] for d in client.ok("devices")["devices"]] == [True]
+    else:
+        a, b = chatd.user(), chatd.user()
+        befriend(a, b)
+        a.socket.close()
+        eventually(lambda: chatd.client().request("login", token=a.token)["type"] == "ok")
+    chatd.finish()
+
+
+@proves("A connection that sends faster than the server's `send_rate` is read more slowly; it gets no error and loses nothing.")
+def test_send_rate():
+    chatd = Chatd(settings=["send_rate=100"])
+    a = chatd.user()
+    start = time.monotonic()
+    asked = [a.ask("send", user=a.id, text=str(i)) for i in range(250)]
+    assert [a.reply(n).get("seq") for n in asked] == list(range(1, 251))
+    assert 1.2 < time.monotonic() - start < 8, "a second's worth at once, then a hundred a second"
+    chatd.finish()
+
+
+if __name__ == "__main__":
+    run(globals())
