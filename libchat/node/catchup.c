@@ -55,7 +55,8 @@ void chat_catchup_run(struct session *session)
 		catchup_retry_later(session);
 		return;
 	}
-	op->origin.extra = conn->id; /* the connection is not the one who asked: nothing is answered */
+	op->origin.extra =
+		conn->id; /* the connection is not the one who asked: nothing is answered */
 	op->lane = mark->key;
 	op->u.history.user = session->user->id;
 	op->u.history.target = conv_target(mark->key);
@@ -195,8 +196,7 @@ static void sweep_next(struct chat_node *node)
 	node->sweeping = false;
 	if (!op)
 		return;
-	op->u.sync.items =
-		chat_arena_array(&op->arena, NODE_SYNC_BATCH, sizeof(*op->u.sync.items));
+	op->u.sync.items = chat_arena_array(&op->arena, NODE_SYNC_BATCH, sizeof(*op->u.sync.items));
 	if (op->u.sync.items)
 		sweep_fill(node, &op->u.sync, &op->arena);
 	if (op->u.sync.count == 0) {

@@ -277,7 +277,8 @@ static void conn_refuse_length(struct conn *conn)
 	struct chat_node *node = conn->node;
 	uint64_t id = conn->id;
 
-	chat_conn_error(conn, &none, CHAT_CODE_FRAME_TOO_LARGE, "the frame is longer than max_frame", 0);
+	chat_conn_error(conn, &none, CHAT_CODE_FRAME_TOO_LARGE,
+			"the frame is longer than max_frame", 0);
 	conn = chat_conn_get(node, id);
 	if (conn)
 		chat_conn_bye(conn, CHAT_BYE_PROTOCOL_ERROR, "a frame was too large");
@@ -303,8 +304,8 @@ static size_t conn_take_frame(struct conn *conn, struct chat_view bytes, bool *p
 	size_t consumed = 0;
 
 	switch (conn->codec->decode_request(&conn->decoder, bytes, node->config.max_frame,
-					    conn->session ? CHAT_LOGGED_IN : CHAT_LOGGED_OUT, &arena,
-					    &request, &error, &consumed)) {
+					    conn->session ? CHAT_LOGGED_IN : CHAT_LOGGED_OUT,
+					    &arena, &request, &error, &consumed)) {
 	case CHAT_DECODE_MORE:
 		break;
 	case CHAT_DECODE_OK:

@@ -4,7 +4,8 @@
 
 static void handle_hello(struct conn *conn, const struct chat_request *request)
 {
-	static const struct chat_view features[] = {{"edit", 4}, {"recall", 6}, {"groups", 6}, {"presence", 8}};
+	static const struct chat_view features[] = {
+		{"edit", 4}, {"recall", 6}, {"groups", 6}, {"presence", 8}};
 	const struct chat_node_config *config = &conn->node->config;
 	struct chat_event event = {.type = CHAT_EVENT_HELLO, .id = request->id};
 

@@ -15,16 +15,17 @@
 #include "node/map.h"
 
 enum {
-	NODE_RETRY_MS = 1000,         /* told with `unavailable`, and when catch-up tries again */
-	NODE_MARKS_FLUSH_MS = 1000,   /* acks are written this long after the first */
-	NODE_MARKS_BATCH_MAX = 1000,  /* marks in one operation; the rest goes into the next */
-	NODE_GOING_MS = 2000,         /* a user's going is told this late, and not where they are back */
-	NODE_BAD_FRAMES_MAX = 16,     /* of one connection; the last is answered and ends it */
-	NODE_PAGE_WEIGHT = 16,        /* what a page weighs among a connection's requests in flight */
-	NODE_CATCHUP_PAGE = 100,      /* messages read at once to bring a session up to date */
-	NODE_OWN_RANGES_MAX = 32,     /* of one session; past it the oldest is forgotten: pushed again at most */
-	NODE_SYNC_BATCH = 64,         /* sessions asked about in one operation of the sweep */
-	NODE_FRIENDS_PAGE = 500,      /* friends told of someone's coming or going in one step */
+	NODE_RETRY_MS = 1000,	     /* told with `unavailable`, and when catch-up tries again */
+	NODE_MARKS_FLUSH_MS = 1000,  /* acks are written this long after the first */
+	NODE_MARKS_BATCH_MAX = 1000, /* marks in one operation; the rest goes into the next */
+	NODE_GOING_MS = 2000, /* a user's going is told this late, and not where they are back */
+	NODE_BAD_FRAMES_MAX = 16, /* of one connection; the last is answered and ends it */
+	NODE_PAGE_WEIGHT = 16,	  /* what a page weighs among a connection's requests in flight */
+	NODE_CATCHUP_PAGE = 100,  /* messages read at once to bring a session up to date */
+	NODE_OWN_RANGES_MAX =
+		32, /* of one session; past it the oldest is forgotten: pushed again at most */
+	NODE_SYNC_BATCH = 64,	 /* sessions asked about in one operation of the sweep */
+	NODE_FRIENDS_PAGE = 500, /* friends told of someone's coming or going in one step */
 	NODE_ADDRESS_MAX = 64
 };
 
@@ -58,9 +59,9 @@ static inline struct chat_target conv_target(conv_key key)
 struct mark {
 	conv_key key;
 	uint64_t pushed; /* everything up to here was pushed, or sent by this connection */
-	uint64_t acked;  /* the delivered mark */
-	uint64_t hint;   /* while behind: the highest seq heard of */
-	uint64_t told;   /* highest explicit ack that is not written yet; 0: none */
+	uint64_t acked;	 /* the delivered mark */
+	uint64_t hint;	 /* while behind: the highest seq heard of */
+	uint64_t told;	 /* highest explicit ack that is not written yet; 0: none */
 	bool behind;
 	bool dirty; /* acked is not written yet */
 };
@@ -81,7 +82,7 @@ struct session {
 	struct mark *marks; /* ascending by key */
 	size_t mark_count, mark_capacity;
 	size_t behind_count;
-	bool reading;         /* a page of the catch-up is being read */
+	bool reading;	      /* a page of the catch-up is being read */
 	uint64_t retry_at_ms; /* the catch-up waits for the store until then; 0: it does not */
 	struct own_range own[NODE_OWN_RANGES_MAX];
 	size_t own_count;
@@ -91,7 +92,7 @@ struct user {
 	chat_id id;
 	struct session *sessions;
 	struct node_list going; /* in node->going while the going of the last session is not told */
-	uint64_t going_at_ms;   /* 0: not going */
+	uint64_t going_at_ms;	/* 0: not going */
 };
 
 struct group {
@@ -131,15 +132,15 @@ struct conn {
 	const struct chat_codec *codec;
 	struct chat_decoder decoder;
 	enum conn_state state;
-	bool paused;      /* input was refused; resume is owed */
+	bool paused;	  /* input was refused; resume is owed */
 	bool input_ended; /* the peer will send no more */
 	uint8_t bad_frames;
-	uint32_t in_flight; /* weight of unanswered requests */
+	uint32_t in_flight;  /* weight of unanswered requests */
 	uint32_t operations; /* store operations on the way */
 	uint64_t last_input_ms;
-	uint64_t login_by_ms;   /* while without a session */
-	uint64_t refilled_ms;   /* of allowance */
-	uint64_t allowance;     /* thousandths of requests that send_rate permits now */
+	uint64_t login_by_ms;	     /* while without a session */
+	uint64_t refilled_ms;	     /* of allowance */
+	uint64_t allowance;	     /* thousandths of requests that send_rate permits now */
 	uint64_t throttled_until_ms; /* 0: is not throttled */
 	uint64_t shutdown_at_ms;     /* while draining: when its bye is due */
 	struct node_list active;     /* all connections, by last_input_ms */
@@ -149,7 +150,9 @@ struct conn {
 	uint64_t address_hash;
 };
 
-enum { RATE_SLOTS = 4096 }; /* addresses remembered; the one longest silent among its neighbours makes room */
+enum {
+	RATE_SLOTS = 4096
+}; /* addresses remembered; the one longest silent among its neighbours makes room */
 
 struct rate_slot {
 	uint64_t address;
@@ -165,17 +168,17 @@ struct chat_node {
 	struct map conns, users, groups;
 	struct node_list active, waiting, dirty, going;
 	uint64_t next_conn;
-	uint64_t in_flight; /* store operations */
-	uint64_t flush_at_ms;    /* 0: no mark is dirty */
+	uint64_t in_flight;   /* store operations */
+	uint64_t flush_at_ms; /* 0: no mark is dirty */
 	uint64_t beat_at_ms;
 	uint64_t throttle_at_ms; /* the earliest throttled_until_ms, or earlier; 0: none */
-	uint64_t retry_at_ms;    /* the earliest retry_at_ms, or earlier; 0: none */
-	bool store_failed;       /* an operation could not be done; the next that can starts the sweep */
+	uint64_t retry_at_ms;	 /* the earliest retry_at_ms, or earlier; 0: none */
+	bool store_failed; /* an operation could not be done; the next that can starts the sweep */
 	bool sweeping;
 	uint64_t sweep_after; /* connections up to this number were asked about */
 	bool draining;
 	uint64_t drain_next_ms; /* when the next bye shutdown is due */
-	bool stopped;           /* NODE_STOP was submitted */
+	bool stopped;		/* NODE_STOP was submitted */
 	struct rate_slot *login_rate, *register_rate;
 	struct chat_node_stats stats;
 };
@@ -191,7 +194,8 @@ struct broadcast {
 struct conn *chat_conn_get(struct chat_node *node, uint64_t id);
 /* Queues one event; closes the connection where that cannot be done. False: the connection is gone. */
 bool chat_conn_send(struct conn *conn, const struct chat_event *event);
-void chat_conn_reply(struct conn *conn, const struct chat_request_id *id, enum chat_event_type type);
+void chat_conn_reply(struct conn *conn, const struct chat_request_id *id,
+		     enum chat_event_type type);
 void chat_conn_error(struct conn *conn, const struct chat_request_id *id, enum chat_code code,
 		     const char *message, uint32_t retry_after_ms);
 /* The last word: bye, then the connection is closed and forgotten. */
@@ -230,7 +234,10 @@ uint32_t chat_request_weight(enum chat_request_type type);
 
 /* --- registry.c --- */
 struct user *chat_user_get(struct chat_node *node, chat_id id);
-CHAT_MUST_CHECK int chat_user_add_session(struct chat_node *node, chat_id id, struct session *session);
+/* The same, made where there is none; NULL where memory is out. chat_user_release gives one back that nobody needs. */
+struct user *chat_user_obtain(struct chat_node *node, chat_id id);
+CHAT_MUST_CHECK int chat_user_add_session(struct chat_node *node, chat_id id,
+					  struct session *session);
 void chat_user_remove_session(struct chat_node *node, struct session *session);
 void chat_user_release(struct chat_node *node, struct user *user);
 struct group *chat_group_get(struct chat_node *node, chat_id id);
@@ -253,8 +260,8 @@ chat_handler chat_handle_register, chat_handle_login, chat_handle_logout, chat_h
 chat_completion chat_complete_hash, chat_complete_verify, chat_complete_user_create,
 	chat_complete_credential, chat_complete_password_set, chat_complete_session_open,
 	chat_complete_session_close, chat_complete_devices, chat_complete_device_remove;
-bool chat_rate_take(struct chat_node *node, struct rate_slot *slots, uint64_t address, uint32_t per_minute,
-		    bool peek, uint32_t *retry_after_ms);
+bool chat_rate_take(struct chat_node *node, struct rate_slot *slots, uint64_t address,
+		    uint32_t per_minute, bool peek, uint32_t *retry_after_ms);
 
 /* --- mark.c --- */
 struct mark *chat_mark_get(struct session *session, conv_key key);

@@ -258,8 +258,8 @@ void chat_complete_marks(struct chat_node *node, struct conn *conn, struct chat_
 
 		if (op->code != CHAT_CODE_OK)
 			flush_again(node, write);
-		else if (write->moved && !write->hidden && write->told_seq != 0 && write->target.user != 0 &&
-			 write->target.user != write->user)
+		else if (write->moved && !write->hidden && write->told_seq != 0 &&
+			 write->target.user != 0 && write->target.user != write->user)
 			tell_delivered(node, write);
 	}
 }

@@ -11,7 +11,7 @@ static struct chat_target target_of(const struct chat_request *request)
 
 static enum chat_message_kind kind_of(enum chat_request_type type)
 {
-	return type == CHAT_REQ_EDIT     ? CHAT_MESSAGE_EDIT
+	return type == CHAT_REQ_EDIT	 ? CHAT_MESSAGE_EDIT
 	       : type == CHAT_REQ_RECALL ? CHAT_MESSAGE_RECALL
 					 : CHAT_MESSAGE_TEXT;
 }
@@ -107,7 +107,8 @@ void chat_handle_ack(struct conn *conn, const struct chat_request *request)
 	if (mark)
 		chat_mark_ack(conn->session, mark, request->seq);
 	else
-		check_target(conn, request, CHECK_ACK); /* nothing to move, but it may be an error */
+		check_target(conn, request,
+			     CHECK_ACK); /* nothing to move, but it may be an error */
 }
 
 static void tell_typing(struct chat_node *node, chat_id from, struct chat_target target,
@@ -171,7 +172,8 @@ void chat_complete_read(struct chat_node *node, struct conn *conn, struct chat_o
 		chat_conn_reply(conn, &op->origin.id, CHAT_EVENT_OK);
 	if (!read->moved)
 		return;
-	event.u.mark = (struct chat_mark){read->user, read->target.user, read->target.group, read->seq};
+	event.u.mark =
+		(struct chat_mark){read->user, read->target.user, read->target.group, read->seq};
 	chat_user_push(node, read->user, &event, op->origin.conn);
 	if (read->target.user && read->target.user != read->user && !read->hidden)
 		chat_user_push(node, read->target.user, &event, 0);
@@ -222,8 +224,7 @@ void chat_complete_history(struct chat_node *node, struct conn *conn, struct cha
 void chat_handle_conversations(struct conn *conn, const struct chat_request *request)
 {
 	struct chat_node *node = conn->node;
-	struct chat_op *op =
-		chat_operation_create(node, conn, &request->id, CHAT_OP_CONVERSATIONS);
+	struct chat_op *op = chat_operation_create(node, conn, &request->id, CHAT_OP_CONVERSATIONS);
 
 	if (!op)
 		return;

@@ -29,9 +29,8 @@ static bool config_is_valid(const struct chat_node_config *config)
 {
 	return config->name && config->server && config->heartbeat_ms > 0 &&
 	       config->login_timeout_ms > 0 && config->token_lifetime_ms > 0 &&
-	       config->lease_ms >= 100 && config->max_frame >= 256 &&
-	       config->max_connections > 0 && config->output_high >= 4096 &&
-	       config->requests_in_flight > 0;
+	       config->lease_ms >= 100 && config->max_frame >= 256 && config->max_connections > 0 &&
+	       config->output_high >= 4096 && config->requests_in_flight > 0;
 }
 
 int chat_node_create(const struct chat_node_config *config, const struct chat_env *env,
@@ -141,12 +140,14 @@ uint64_t chat_node_deadline(const struct chat_node *node)
 	at_ms = sooner(at_ms, node->throttle_at_ms);
 	at_ms = sooner(at_ms, node->retry_at_ms);
 	if (!chat_list_is_empty(&node->active))
-		at_ms = sooner(at_ms, NODE_CONTAINER(node->active.next, struct conn, active)
-						      ->last_input_ms +
-					      3 * (uint64_t)node->config.heartbeat_ms);
+		at_ms = sooner(
+			at_ms,
+			NODE_CONTAINER(node->active.next, struct conn, active)->last_input_ms +
+				3 * (uint64_t)node->config.heartbeat_ms);
 	if (!chat_list_is_empty(&node->waiting))
-		at_ms = sooner(at_ms, NODE_CONTAINER(node->waiting.next, struct conn, waiting)
-					      ->login_by_ms);
+		at_ms = sooner(
+			at_ms,
+			NODE_CONTAINER(node->waiting.next, struct conn, waiting)->login_by_ms);
 	if (!chat_list_is_empty(&node->going))
 		at_ms = sooner(at_ms,
 			       NODE_CONTAINER(node->going.next, struct user, going)->going_at_ms);

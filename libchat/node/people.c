@@ -165,7 +165,7 @@ void chat_complete_friends_online(struct chat_node *node, struct conn *conn, str
 
 void chat_presence_going(struct chat_node *node, chat_id id)
 {
-	struct user *user = chat_user_get(node, id);
+	struct user *user = chat_user_obtain(node, id);
 
 	if (!user) {
 		chat_presence_tell(node, id, false, 0);

@@ -13,19 +13,28 @@ struct user *chat_user_get(struct chat_node *node, chat_id id)
 	return chat_map_get(&node->users, id);
 }
 
-int chat_user_add_session(struct chat_node *node, chat_id id, struct session *session)
+struct user *chat_user_obtain(struct chat_node *node, chat_id id)
 {
 	struct user *user = chat_user_get(node, id);
 
-	if (!user) {
-		user = calloc(1, sizeof(*user));
-		if (!user || chat_map_put(&node->users, id, user) != 0) {
-			free(user);
-			return CHAT_ERR_NOMEM;
-		}
-		user->id = id;
-		chat_list_init(&user->going);
+	if (user)
+		return user;
+	user = calloc(1, sizeof(*user));
+	if (!user || chat_map_put(&node->users, id, user) != 0) {
+		free(user);
+		return NULL;
 	}
+	user->id = id;
+	chat_list_init(&user->going);
+	return user;
+}
+
+int chat_user_add_session(struct chat_node *node, chat_id id, struct session *session)
+{
+	struct user *user = chat_user_obtain(node, id);
+
+	if (!user)
+		return CHAT_ERR_NOMEM;
 	session->user = user;
 	session->next_of_user = user->sessions;
 	user->sessions = session;

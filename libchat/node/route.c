@@ -9,7 +9,7 @@ struct route {
 	struct chat_node *node;
 	uint64_t seq;
 	uint64_t sender; /* connection */
-	bool hint_only;  /* of an older message that was sent again: nobody is pushed it from here */
+	bool hint_only; /* of an older message that was sent again: nobody is pushed it from here */
 	struct broadcast broadcast;
 };
 

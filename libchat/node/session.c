@@ -185,7 +185,8 @@ void chat_complete_user_create(struct chat_node *node, struct conn *conn, struct
 
 static void make_token(struct chat_node *node, struct credentials *c)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 	uint8_t bytes[33] = {0};
 
 	/* 32 random bytes, unpadded base64url (RFC 4648, section 5). */
@@ -218,9 +219,12 @@ static void submit_open(struct conn *conn, const struct chat_request_id *id)
 	open->token_expires_ms = op->now_ms + (int64_t)node->config.token_lifetime_ms;
 	open->at.session = conn->id;
 	op->lane = c->user;
-	if (!chat_operation_keep(node, op, (struct chat_view){c->token, c->token_len}, &open->token) ||
-	    !chat_operation_keep(node, op, (struct chat_view){c->hash, c->hash_len}, &open->old_hash) ||
-	    !chat_operation_keep(node, op, (struct chat_view){c->device, c->device_len}, &open->device) ||
+	if (!chat_operation_keep(node, op, (struct chat_view){c->token, c->token_len},
+				 &open->token) ||
+	    !chat_operation_keep(node, op, (struct chat_view){c->hash, c->hash_len},
+				 &open->old_hash) ||
+	    !chat_operation_keep(node, op, (struct chat_view){c->device, c->device_len},
+				 &open->device) ||
 	    !chat_operation_keep(node, op, chat_view_of(node->config.name), &open->at.node))
 		op = NULL;
 	if (op) /* so that a new device starts where the others really are */
@@ -269,11 +273,11 @@ void chat_complete_credential(struct chat_node *node, struct conn *conn, struct 
 		c->hash_len = keep(c->hash, sizeof(c->hash), op->u.user.hash);
 	}
 	verify = create_step(conn, &op->origin.id, CHAT_OP_VERIFY, op->origin.reason);
-	if (verify && (!chat_operation_keep(node, verify, (struct chat_view){c->hash, c->hash_len},
-					    &verify->u.hash.hash) ||
-		       !chat_operation_keep(node, verify,
-					    (struct chat_view){c->password, c->password_len},
-					    &verify->u.hash.password)))
+	if (verify &&
+	    (!chat_operation_keep(node, verify, (struct chat_view){c->hash, c->hash_len},
+				  &verify->u.hash.hash) ||
+	     !chat_operation_keep(node, verify, (struct chat_view){c->password, c->password_len},
+				  &verify->u.hash.password)))
 		verify = NULL;
 	submit_step(conn, verify);
 }
@@ -525,10 +529,11 @@ static void password_hashed(struct conn *conn, const struct chat_op *hash)
 
 	if (op)
 		set->user = c->user;
-	if (op && (!chat_operation_keep(node, op, chat_view_of(conn->session->device), &set->device) ||
-		   !chat_operation_keep(node, op, (struct chat_view){c->hash, c->hash_len},
-					&set->old_hash) ||
-		   !chat_operation_keep(node, op, hash->u.hash.hash, &set->hash)))
+	if (op &&
+	    (!chat_operation_keep(node, op, chat_view_of(conn->session->device), &set->device) ||
+	     !chat_operation_keep(node, op, (struct chat_view){c->hash, c->hash_len},
+				  &set->old_hash) ||
+	     !chat_operation_keep(node, op, hash->u.hash.hash, &set->hash)))
 		op = NULL;
 	submit_step(conn, op);
 }
@@ -591,8 +596,7 @@ void chat_complete_devices(struct chat_node *node, struct conn *conn, struct cha
 void chat_handle_device_remove(struct conn *conn, const struct chat_request *request)
 {
 	struct chat_node *node = conn->node;
-	struct chat_op *op =
-		chat_operation_create(node, conn, &request->id, CHAT_OP_DEVICE_REMOVE);
+	struct chat_op *op = chat_operation_create(node, conn, &request->id, CHAT_OP_DEVICE_REMOVE);
 
 	if (!op)
 		return;
@@ -615,7 +619,8 @@ void chat_complete_device_remove(struct chat_node *node, struct conn *conn, stru
 	if (op->code != CHAT_CODE_OK)
 		return;
 	if (remove->holder.session != 0)
-		chat_session_bye_at(node, remove->holder, CHAT_BYE_REMOVED, "the device was removed");
+		chat_session_bye_at(node, remove->holder, CHAT_BYE_REMOVED,
+				    "the device was removed");
 	if (remove->last)
 		chat_presence_going(node, remove->user);
 }

@@ -113,7 +113,8 @@ uint64_t chat_db_u64(sqlite3_stmt *statement, int column)
 	return (uint64_t)sqlite3_column_int64(statement, column);
 }
 
-struct chat_view chat_db_view(struct db *db, sqlite3_stmt *statement, int column, struct chat_op *op)
+struct chat_view chat_db_view(struct db *db, sqlite3_stmt *statement, int column,
+			      struct chat_op *op)
 {
 	struct chat_view view = {(const char *)sqlite3_column_text(statement, column),
 				 (size_t)sqlite3_column_bytes(statement, column)};
@@ -150,7 +151,8 @@ uint64_t chat_db_direct_id(struct db *db, chat_id a, chat_id b)
 
 bool chat_db_group_exists(struct db *db, chat_id group)
 {
-	return chat_db_number(db, "SELECT 1 FROM chat_group WHERE id=? AND dissolved=0", "i", group) != 0;
+	return chat_db_number(db, "SELECT 1 FROM chat_group WHERE id=? AND dissolved=0", "i",
+			      group) != 0;
 }
 
 bool chat_db_is_member(struct db *db, uint64_t conversation, chat_id user)
@@ -184,7 +186,7 @@ enum chat_code chat_db_resolve(struct db *db, chat_id user, struct chat_target t
 	if (!target.group) {
 		*id = chat_db_direct_id(db, user, target.user);
 		return *id != 0 || chat_db_user_exists(db, target.user) ? CHAT_CODE_OK
-									 : CHAT_CODE_NO_SUCH_USER;
+									: CHAT_CODE_NO_SUCH_USER;
 	}
 	*id = target.group;
 	if (!chat_db_group_exists(db, target.group))

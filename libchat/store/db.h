@@ -48,7 +48,8 @@ uint64_t chat_db_first(struct db *db, sqlite3_stmt *statement);
 
 /* Columns. Text is copied into the operation's arena; where memory is out the transaction fails. */
 uint64_t chat_db_u64(sqlite3_stmt *statement, int column);
-struct chat_view chat_db_view(struct db *db, sqlite3_stmt *statement, int column, struct chat_op *op);
+struct chat_view chat_db_view(struct db *db, sqlite3_stmt *statement, int column,
+			      struct chat_op *op);
 /* Room in the operation's arena; NULL (and failed) where memory is out. */
 void *chat_db_array(struct db *db, struct chat_op *op, size_t count, size_t size);
 
@@ -64,6 +65,7 @@ bool chat_db_user_online(struct db *db, chat_id user, int64_t alive_since_ms);
  * The conversation that a member names, in *id (0: a direct one that has not begun); otherwise why not:
  * no_such_user, no_such_group, not_a_member.
  */
-enum chat_code chat_db_resolve(struct db *db, chat_id user, struct chat_target target, uint64_t *id);
+enum chat_code chat_db_resolve(struct db *db, chat_id user, struct chat_target target,
+			       uint64_t *id);
 
 #endif

@@ -18,10 +18,11 @@ db_rule chat_rule_append;
 db_rule chat_rule_read, chat_rule_marks, chat_rule_history, chat_rule_conversations,
 	chat_rule_target_check, chat_rule_sync;
 db_rule chat_rule_friend_add, chat_rule_friend_accept, chat_rule_friend_decline,
-	chat_rule_friend_remove, chat_rule_friend_block, chat_rule_friend_unblock, chat_rule_friends;
+	chat_rule_friend_remove, chat_rule_friend_block, chat_rule_friend_unblock,
+	chat_rule_friends;
 db_rule chat_rule_group_create, chat_rule_group_join, chat_rule_group_leave, chat_rule_group_invite,
-	chat_rule_group_kick, chat_rule_group_role, chat_rule_group_update, chat_rule_group_dissolve,
-	chat_rule_group_members, chat_rule_groups;
+	chat_rule_group_kick, chat_rule_group_role, chat_rule_group_update,
+	chat_rule_group_dissolve, chat_rule_group_members, chat_rule_groups;
 
 /* An operation is refused: its code and, for people, why (static; NULL: the code's own phrase). */
 static inline void rule_refuse(struct chat_op *op, enum chat_code code, const char *detail)

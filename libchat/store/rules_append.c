@@ -80,7 +80,8 @@ static enum chat_code append_may_change(struct db *db, const struct chat_op_appe
 	if (append->kind == CHAT_MESSAGE_TEXT)
 		return CHAT_CODE_OK;
 	row = chat_db_query(
-		db, "SELECT sender,kind,flags FROM message WHERE conversation=? AND seq=? AND seq>?",
+		db,
+		"SELECT sender,kind,flags FROM message WHERE conversation=? AND seq=? AND seq>?",
 		"iii", place->id, append->changes, place->joined_seq);
 	if (!chat_db_next(db, row))
 		return CHAT_CODE_NO_SUCH_MESSAGE;
@@ -129,10 +130,11 @@ static bool append_begin(struct db *db, struct chat_op *op, struct rule_place *p
 static void append_change(struct db *db, const struct chat_op_append *append, uint64_t conversation)
 {
 	if (append->kind == CHAT_MESSAGE_EDIT) {
-		chat_db_run(db,
-			    "UPDATE message SET text=?,data=?,flags=? WHERE conversation=? AND seq=?",
-			    "vbnii", append->text, append->data, RULE_EDITED, conversation,
-			    append->changes);
+		chat_db_run(
+			db,
+			"UPDATE message SET text=?,data=?,flags=? WHERE conversation=? AND seq=?",
+			"vbnii", append->text, append->data, RULE_EDITED, conversation,
+			append->changes);
 	} else if (append->kind == CHAT_MESSAGE_RECALL) {
 		chat_db_run(db,
 			    "UPDATE message SET text='',data=NULL,flags=?"

@@ -74,9 +74,9 @@ static void friend_set(struct db *db, struct chat_op *op, enum chat_friend_state
 /* Others' requests that wait have a bound of their own, so that they cannot use up one's own room. */
 static bool has_room(struct db *db, chat_id user, bool pending)
 {
-	uint64_t count = chat_db_number(
-		db, "SELECT COUNT(*) FROM friendship WHERE user=? AND (state=?)=?", "inn", user,
-		CHAT_FRIEND_PENDING, pending);
+	uint64_t count =
+		chat_db_number(db, "SELECT COUNT(*) FROM friendship WHERE user=? AND (state=?)=?",
+			       "inn", user, CHAT_FRIEND_PENDING, pending);
 
 	return count < db->limits.friends;
 }
@@ -86,8 +86,9 @@ static bool check_room(struct db *db, struct chat_op *op, chat_id user, bool pen
 	if (has_room(db, user, pending))
 		return true;
 	rule_refuse(op, CHAT_CODE_LIMIT_REACHED,
-		    user == op->u.friendship.user.id ? "too many friends"
-						     : "the other one has too many friends or requests");
+		    user == op->u.friendship.user.id
+			    ? "too many friends"
+			    : "the other one has too many friends or requests");
 	return false;
 }
 

@@ -56,9 +56,9 @@ static bool check_other(struct db *db, struct chat_op *op, enum chat_role *role)
 static void group_info(struct db *db, struct chat_op *op)
 {
 	struct chat_op_group *g = &op->u.group;
-	sqlite3_stmt *row = chat_db_query(
-		db, "SELECT name,description,open,members FROM chat_group WHERE id=?", "i",
-		g->group);
+	sqlite3_stmt *row =
+		chat_db_query(db, "SELECT name,description,open,members FROM chat_group WHERE id=?",
+			      "i", g->group);
 
 	if (!chat_db_next(db, row))
 		return;
@@ -90,8 +90,8 @@ static void member_add(struct db *db, struct chat_op *op, enum chat_role role)
 {
 	struct chat_op_group *g = &op->u.group;
 
-	g->joined_seq = chat_db_number(db, "SELECT last_seq FROM conversation WHERE id=?", "i",
-				       g->group);
+	g->joined_seq =
+		chat_db_number(db, "SELECT last_seq FROM conversation WHERE id=?", "i", g->group);
 	chat_db_run(db, "UPDATE chat_group SET members=members+1,joins=joins+1 WHERE id=?", "i",
 		    g->group);
 	chat_db_run(db,

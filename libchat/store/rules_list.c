@@ -42,8 +42,8 @@ void chat_rule_group_members(struct db *db, struct chat_op *op)
 static void list_invitations(struct db *db, struct chat_op *op)
 {
 	struct chat_op_groups *page = &op->u.groups;
-	size_t count = chat_db_number(db, "SELECT COUNT(*) FROM invitation WHERE user=?", "i",
-				      page->user);
+	size_t count =
+		chat_db_number(db, "SELECT COUNT(*) FROM invitation WHERE user=?", "i", page->user);
 	sqlite3_stmt *row = chat_db_query(
 		db,
 		"SELECT i.grp,g.name,i.inviter FROM invitation i JOIN chat_group g ON g.id=i.grp"

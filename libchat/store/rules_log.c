@@ -7,7 +7,7 @@
 #include "chat/codec.h"
 
 enum {
-	MESSAGE_OVERHEAD = 224,     /* keys, ids, seqs and flags of a message in a page, at most */
+	MESSAGE_OVERHEAD = 224,	    /* keys, ids, seqs and flags of a message in a page, at most */
 	CONVERSATION_OVERHEAD = 256 /* the same of a conversation */
 };
 
@@ -203,9 +203,8 @@ static sqlite3_stmt *history_query(struct db *db, const struct chat_op_history *
 				   const struct rule_place *place)
 {
 	uint64_t before = history->before != 0 ? history->before : place->last_seq + 1;
-	uint64_t after = history->forward && history->after > place->joined_seq
-				 ? history->after
-				 : place->joined_seq;
+	uint64_t after = history->forward && history->after > place->joined_seq ? history->after
+										: place->joined_seq;
 
 	if (history->forward)
 		return chat_db_query(db,

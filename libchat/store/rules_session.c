@@ -12,11 +12,12 @@
 /* What a node's sessions left behind goes; their devices were last seen at its last heartbeat. */
 static void node_clear(struct db *db, struct chat_view node)
 {
-	chat_db_run(db,
-		    "UPDATE device SET since_ms=max(since_ms,(SELECT beat_ms FROM node WHERE name=?1))"
-		    " WHERE EXISTS(SELECT 1 FROM node WHERE name=?1) AND (user,device) IN"
-		    " (SELECT user,device FROM presence WHERE node=?1)",
-		    "v", node);
+	chat_db_run(
+		db,
+		"UPDATE device SET since_ms=max(since_ms,(SELECT beat_ms FROM node WHERE name=?1))"
+		" WHERE EXISTS(SELECT 1 FROM node WHERE name=?1) AND (user,device) IN"
+		" (SELECT user,device FROM presence WHERE node=?1)",
+		"v", node);
 	chat_db_run(db, "DELETE FROM presence WHERE node=?", "v", node);
 }
 
@@ -237,7 +238,7 @@ void chat_rule_device_remove(struct db *db, struct chat_op *op)
 		    remove->device);
 	chat_db_run(db, "DELETE FROM device WHERE user=? AND device=?", "iv", remove->user,
 		    remove->device);
-	remove->last = remove->holder.session != 0 &&
-		       !chat_db_user_online(db, remove->user,
-					    op->now_ms - (int64_t)remove->lease_ms);
+	remove->last =
+		remove->holder.session != 0 &&
+		!chat_db_user_online(db, remove->user, op->now_ms - (int64_t)remove->lease_ms);
 }

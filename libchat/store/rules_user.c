@@ -9,7 +9,7 @@ static struct chat_view name_key(struct db *db, struct chat_op *op, struct chat_
 
 	for (size_t i = 0; key && i < name.len; i++)
 		key[i] = (char)(name.data[i] >= 'A' && name.data[i] <= 'Z' ? name.data[i] | 0x20
-									      : name.data[i]);
+									   : name.data[i]);
 	return (struct chat_view){key, key ? name.len : 0};
 }
 
@@ -63,8 +63,9 @@ void chat_rule_credential_get(struct db *db, struct chat_op *op)
 static void find_other_devices(struct db *db, struct chat_op *op)
 {
 	struct chat_op_password_set *set = &op->u.password_set;
-	size_t count = chat_db_number(db, "SELECT COUNT(*) FROM presence WHERE user=? AND device<>?",
-				      "iv", set->user, set->device);
+	size_t count =
+		chat_db_number(db, "SELECT COUNT(*) FROM presence WHERE user=? AND device<>?", "iv",
+			       set->user, set->device);
 	sqlite3_stmt *row = chat_db_query(
 		db, "SELECT device,node,session FROM presence WHERE user=? AND device<>?", "iv",
 		set->user, set->device);

@@ -17,7 +17,8 @@
 #include "store/migration.h"
 
 enum {
-	SQLITE_BUSY_MS = 5000, /* how long another process may hold the database; then unavailable */
+	SQLITE_BUSY_MS =
+		5000, /* how long another process may hold the database; then unavailable */
 	/* "chat" in the database's header, so that another program's file is told from ours. */
 	SQLITE_APPLICATION_ID = 0x63686174
 };
@@ -98,7 +99,7 @@ static int64_t pragma_number(struct db *db, const char *sql)
 static int run_script(struct db *db, const char *sql)
 {
 	return sqlite3_exec(db->handle, sql, NULL, NULL, NULL) == SQLITE_OK ? 0
-									     : CHAT_ERR_UNAVAILABLE;
+									    : CHAT_ERR_UNAVAILABLE;
 }
 
 /* Another program's database is left as it is. */
@@ -211,7 +212,7 @@ static int open_handle(struct db *db, const char *path)
 	if (!db->read_only)
 		flags |= SQLITE_OPEN_CREATE;
 	return sqlite3_open_v2(path, &db->handle, flags, NULL) == SQLITE_OK ? 0
-									     : CHAT_ERR_UNAVAILABLE;
+									    : CHAT_ERR_UNAVAILABLE;
 }
 
 static int classify(const struct db *db, int err)

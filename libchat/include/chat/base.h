@@ -18,16 +18,16 @@ extern "C" {
 
 /* The library's own errors: what a fallible function returns where it does not return 0. */
 enum chat_err {
-	CHAT_ERR_NOMEM = -1,       /* out of memory; nothing was changed */
-	CHAT_ERR_INVALID = -2,     /* an argument or a value has the wrong form */
+	CHAT_ERR_NOMEM = -1,	   /* out of memory; nothing was changed */
+	CHAT_ERR_INVALID = -2,	   /* an argument or a value has the wrong form */
 	CHAT_ERR_TOO_LARGE = -3,   /* longer than its limit */
 	CHAT_ERR_NOT_FOUND = -4,   /* there is no such thing */
-	CHAT_ERR_EXISTS = -5,      /* there is one already */
+	CHAT_ERR_EXISTS = -5,	   /* there is one already */
 	CHAT_ERR_UNAVAILABLE = -6, /* the store cannot do it now; worth a retry */
-	CHAT_ERR_FULL = -7,        /* a queue is at its bound; worth a retry */
-	CHAT_ERR_CORRUPT = -8,     /* the store's data are not what it wrote */
-	CHAT_ERR_VERSION = -9,     /* a schema or format that this version does not know */
-	CHAT_ERR_STATE = -10       /* not allowed in the present state */
+	CHAT_ERR_FULL = -7,	   /* a queue is at its bound; worth a retry */
+	CHAT_ERR_CORRUPT = -8,	   /* the store's data are not what it wrote */
+	CHAT_ERR_VERSION = -9,	   /* a schema or format that this version does not know */
+	CHAT_ERR_STATE = -10	   /* not allowed in the present state */
 };
 
 /* A static English phrase for an enum chat_err (or 0: "success"). Never NULL. */
@@ -71,12 +71,13 @@ enum chat_code chat_code_parse(struct chat_view name);
 
 /* User and group ids: 1 to 2^53-1; 0 is none. */
 typedef uint64_t chat_id;
-#define CHAT_ID_MAX ((chat_id)9007199254740991) /* 2^53-1: the largest integer every JSON reader keeps */
+#define CHAT_ID_MAX                                                                                \
+	((chat_id)9007199254740991) /* 2^53-1: the largest integer every JSON reader keeps */
 
 /* Borrowed bytes: valid until the call that was given them returns, unless said otherwise. */
 struct chat_view {
 	const char *data; /* not NUL-terminated; may be NULL where len is 0 */
-	size_t len;       /* bytes */
+	size_t len;	  /* bytes */
 };
 
 /* A view of a NUL-terminated string, without its NUL. */
@@ -98,7 +99,7 @@ enum {
 	CHAT_CID_MAX = 36,
 	CHAT_DEVICE_MAX = 32,
 	CHAT_PAGE_DEFAULT = 50, /* entries */
-	CHAT_PAGE_MAX = 200,    /* entries */
+	CHAT_PAGE_MAX = 200,	/* entries */
 	CHAT_PAGE_BYTES_MAX = 64 * 1024,
 	CHAT_TOKEN_LEN = 43, /* 32 random bytes in unpadded base64url */
 	CHAT_FRAME_DEFAULT = 65536,

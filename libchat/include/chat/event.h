@@ -14,31 +14,31 @@ extern "C" {
 
 enum chat_event_type {
 	/* Replies: `id` is that of the request. */
-	CHAT_EVENT_OK,            /* no payload */
-	CHAT_EVENT_PONG,          /* no payload */
-	CHAT_EVENT_ERROR,         /* error */
-	CHAT_EVENT_HELLO,         /* hello */
-	CHAT_EVENT_REGISTERED,    /* user: of register */
-	CHAT_EVENT_USER,          /* user: of user */
-	CHAT_EVENT_LOGIN,         /* login */
-	CHAT_EVENT_DEVICES,       /* devices */
-	CHAT_EVENT_SENT,          /* sent: of send, edit, recall */
-	CHAT_EVENT_HISTORY,       /* history */
+	CHAT_EVENT_OK,		  /* no payload */
+	CHAT_EVENT_PONG,	  /* no payload */
+	CHAT_EVENT_ERROR,	  /* error */
+	CHAT_EVENT_HELLO,	  /* hello */
+	CHAT_EVENT_REGISTERED,	  /* user: of register */
+	CHAT_EVENT_USER,	  /* user: of user */
+	CHAT_EVENT_LOGIN,	  /* login */
+	CHAT_EVENT_DEVICES,	  /* devices */
+	CHAT_EVENT_SENT,	  /* sent: of send, edit, recall */
+	CHAT_EVENT_HISTORY,	  /* history */
 	CHAT_EVENT_CONVERSATIONS, /* conversations */
 	CHAT_EVENT_FRIEND_STATE,  /* friend_state: of friend.add */
-	CHAT_EVENT_FRIENDS,       /* friends */
-	CHAT_EVENT_GROUP,         /* group: of group.create, join and update */
-	CHAT_EVENT_MEMBERS,       /* members */
-	CHAT_EVENT_GROUPS,        /* groups */
+	CHAT_EVENT_FRIENDS,	  /* friends */
+	CHAT_EVENT_GROUP,	  /* group: of group.create, join and update */
+	CHAT_EVENT_MEMBERS,	  /* members */
+	CHAT_EVENT_GROUPS,	  /* groups */
 	/* Pushes: `id` is none. */
-	CHAT_EVENT_MESSAGE,      /* message */
-	CHAT_EVENT_DELIVERED,    /* mark */
-	CHAT_EVENT_READ,         /* mark */
-	CHAT_EVENT_TYPING,       /* typing */
-	CHAT_EVENT_PRESENCE,     /* presence */
-	CHAT_EVENT_FRIEND,       /* friend_change */
+	CHAT_EVENT_MESSAGE,	 /* message */
+	CHAT_EVENT_DELIVERED,	 /* mark */
+	CHAT_EVENT_READ,	 /* mark */
+	CHAT_EVENT_TYPING,	 /* typing */
+	CHAT_EVENT_PRESENCE,	 /* presence */
+	CHAT_EVENT_FRIEND,	 /* friend_change */
 	CHAT_EVENT_GROUP_CHANGE, /* group_change */
-	CHAT_EVENT_BYE,          /* bye */
+	CHAT_EVENT_BYE,		 /* bye */
 	CHAT_EVENT_TYPE_COUNT
 };
 
@@ -160,8 +160,8 @@ struct chat_conversation {
 	uint64_t delivered_seq;
 	uint64_t read_seq;
 	uint64_t peer_delivered_seq; /* direct conversations only */
-	uint64_t peer_read_seq;      /* direct conversations only */
-	bool peer_hidden;            /* one of the two has blocked the other: the peer's marks are not told */
+	uint64_t peer_read_seq;	     /* direct conversations only */
+	bool peer_hidden; /* one of the two has blocked the other: the peer's marks are not told */
 	const struct chat_message *last; /* NULL: none */
 };
 
@@ -216,7 +216,7 @@ struct chat_groups {
 	const struct chat_invitation *invitations;
 	size_t invitation_count;
 	bool first_page; /* invitations are told on the first page alone */
-	uint64_t next;   /* 0: the last page */
+	uint64_t next;	 /* 0: the last page */
 };
 
 /* delivered, read and typing: who did it, in which conversation. In a direct one `to` is the other. */

@@ -28,20 +28,21 @@ extern "C" {
 
 /* Settings; times in milliseconds. chat_node_config_init gives the defaults. */
 struct chat_node_config {
-	const char *name;        /* of this node: unique in its cluster; borrowed for the node's life */
-	const char *server;      /* software and version, told by hello; borrowed for the node's life */
-	uint32_t heartbeat_ms;   /* 30 s */
+	const char *name;   /* of this node: unique in its cluster; borrowed for the node's life */
+	const char *server; /* software and version, told by hello; borrowed for the node's life */
+	uint32_t heartbeat_ms;	    /* 30 s */
 	uint32_t login_timeout_ms;  /* 30 s */
 	uint64_t token_lifetime_ms; /* 30 days */
-	uint32_t lease_ms;       /* 15 s: how old a node's heartbeat may be */
-	uint32_t max_frame;      /* bytes; 65536 */
-	uint32_t send_rate;      /* requests a second on one connection; 0: no limit */
-	uint32_t login_rate;     /* attempts a minute from one address; 0: no limit */
-	uint32_t register_rate;  /* the same */
-	bool friends_only;       /* direct messages between friends alone */
-	uint32_t drain_ms;       /* over how long `bye shutdown` is spread; 2 s */
+	uint32_t lease_ms;	    /* 15 s: how old a node's heartbeat may be */
+	uint32_t max_frame;	    /* bytes; 65536 */
+	uint32_t send_rate;	    /* requests a second on one connection; 0: no limit */
+	uint32_t login_rate;	    /* attempts a minute from one address; 0: no limit */
+	uint32_t register_rate;	    /* the same */
+	bool friends_only;	    /* direct messages between friends alone */
+	uint32_t drain_ms;	    /* over how long `bye shutdown` is spread; 2 s */
 	uint32_t max_connections;   /* 65536 */
-	uint32_t output_high;    /* bytes queued on one connection past which nothing is pushed to it; 256 KiB */
+	uint32_t
+		output_high; /* bytes queued on one connection past which nothing is pushed to it; 256 KiB */
 	uint32_t requests_in_flight; /* of one connection; at it, reading from it stops; 64 */
 };
 
@@ -62,16 +63,18 @@ struct chat_node_stats {
  * A node that stands on these ports, which must outlive it. Nothing is submitted yet. CHAT_ERR_NOMEM,
  * CHAT_ERR_INVALID where the configuration makes no sense.
  */
-CHAT_MUST_CHECK int chat_node_create(const struct chat_node_config *config, const struct chat_env *env,
-				     const struct chat_transport *transport, struct chat_store *store,
-				     struct chat_node **out);
+CHAT_MUST_CHECK int chat_node_create(const struct chat_node_config *config,
+				     const struct chat_env *env,
+				     const struct chat_transport *transport,
+				     struct chat_store *store, struct chat_node **out);
 /* Frees the node; nobody is told. Completions that are still to come are the embedder's to free. NULL is ignored. */
 void chat_node_destroy(struct chat_node *node);
 
 /* Registers the node with the store. To be called once, before any connection. */
 CHAT_MUST_CHECK int chat_node_start(struct chat_node *node);
 /* New settings for a running node; name and server stay. What cannot change at once holds from the next use. */
-CHAT_MUST_CHECK int chat_node_configure(struct chat_node *node, const struct chat_node_config *config);
+CHAT_MUST_CHECK int chat_node_configure(struct chat_node *node,
+					const struct chat_node_config *config);
 
 /*
  * A new connection from an address (any text that tells peers apart). Its number, never used twice, goes to

@@ -20,12 +20,12 @@ extern "C" {
 #endif
 
 enum chat_op_kind {
-	CHAT_OP_HASH,   /* hash a password: slow on purpose; runs on workers of its own */
+	CHAT_OP_HASH,	/* hash a password: slow on purpose; runs on workers of its own */
 	CHAT_OP_VERIFY, /* compare a password with a hash: the same */
 
 	CHAT_OP_NODE_START, /* a node starts: what its name left behind is cleared, its heartbeat begins */
-	CHAT_OP_NODE_BEAT,  /* its heartbeat goes on */
-	CHAT_OP_NODE_STOP,  /* a node ends in order: its heartbeat and its presence go */
+	CHAT_OP_NODE_BEAT, /* its heartbeat goes on */
+	CHAT_OP_NODE_STOP, /* a node ends in order: its heartbeat and its presence go */
 
 	CHAT_OP_USER_CREATE,
 	CHAT_OP_USER_GET,
@@ -89,9 +89,10 @@ struct chat_mark_state {
 
 struct chat_op_hash {
 	struct chat_view password;
-	struct chat_view hash; /* out of HASH: libsodium's own string form. In of VERIFY; empty: a user that
+	struct chat_view
+		hash; /* out of HASH: libsodium's own string form. In of VERIFY; empty: a user that
 				  does not exist, which costs the same time and never matches */
-	bool match;            /* out of VERIFY */
+	bool match;   /* out of VERIFY */
 };
 
 struct chat_op_node {
@@ -101,7 +102,7 @@ struct chat_op_node {
 
 /* USER_CREATE, USER_GET, CREDENTIAL_GET (which says invalid_credentials where there is none). */
 struct chat_op_user {
-	chat_id id;            /* in, or 0: by name. Out */
+	chat_id id;	       /* in, or 0: by name. Out */
 	struct chat_view name; /* in where id is 0. Out, as registered */
 	struct chat_view hash; /* in of USER_CREATE; out of CREDENTIAL_GET */
 };
@@ -110,7 +111,8 @@ struct chat_op_user {
 struct chat_op_password_set {
 	chat_id user;
 	struct chat_view device;
-	struct chat_view old_hash; /* what was verified; invalid_credentials where it is another now */
+	struct chat_view
+		old_hash; /* what was verified; invalid_credentials where it is another now */
 	struct chat_view hash;
 	struct chat_device_at *revoked; /* out: the other devices that are online, and where */
 	size_t revoked_count;
@@ -123,19 +125,21 @@ struct chat_op_password_set {
  * one equal to `stale`, which the asking node knows to be gone.
  */
 struct chat_op_session_open {
-	chat_id user;              /* 0: by token. Out */
-	struct chat_view device;   /* out where by token */
-	struct chat_view old_hash; /* by password: what was verified; invalid_credentials if it changed since */
-	struct chat_view token;    /* in both cases; the store keeps a hash of it alone */
+	chat_id user;		 /* 0: by token. Out */
+	struct chat_view device; /* out where by token */
+	struct chat_view
+		old_hash; /* by password: what was verified; invalid_credentials if it changed since */
+	struct chat_view token; /* in both cases; the store keeps a hash of it alone */
 	int64_t token_expires_ms;
 	bool replace;
 	struct chat_presence_at at; /* in: the session to be */
-	uint64_t stale;             /* a session of this node that is known to be gone; 0: none */
+	uint64_t stale;		    /* a session of this node that is known to be gone; 0: none */
 	uint32_t lease_ms;
-	struct chat_view name;          /* out: the user's */
-	struct chat_presence_at holder; /* out: the session that was replaced, if any and if on a live node */
-	bool first;                     /* out: the user was on no other device */
-	struct chat_mark_state *marks;  /* out: every conversation of the user, groups included */
+	struct chat_view name; /* out: the user's */
+	struct chat_presence_at
+		holder; /* out: the session that was replaced, if any and if on a live node */
+	bool first;	/* out: the user was on no other device */
+	struct chat_mark_state *marks; /* out: every conversation of the user, groups included */
 	size_t mark_count;
 	uint32_t pending; /* out: how many of them hold something beyond the device's mark */
 };
@@ -161,7 +165,7 @@ struct chat_op_device_remove {
 	chat_id user;
 	struct chat_view device;
 	struct chat_presence_at holder; /* out: where it was online */
-	bool last;                      /* out: the user is on no device now */
+	bool last;			/* out: the user is on no device now */
 	uint32_t lease_ms;
 };
 
@@ -172,13 +176,13 @@ struct chat_op_append {
 	uint64_t changes; /* of an edit or recall: the seq that it changes */
 	struct chat_view text;
 	struct chat_view data;
-	struct chat_view cid; /* empty: none */
+	struct chat_view cid;	 /* empty: none */
 	struct chat_view device; /* the node's own: the sender's; untouched */
-	bool friends_only;    /* in: direct messages between friends alone */
-	uint64_t seq;         /* out */
-	int64_t time_ms;      /* out: op.now_ms, or the conversation's latest where that is later */
-	bool duplicate;       /* out: the cid had been seen; seq and time are the first's */
-	uint32_t epoch;       /* out, of a group */
+	bool friends_only;	 /* in: direct messages between friends alone */
+	uint64_t seq;		 /* out */
+	int64_t time_ms; /* out: op.now_ms, or the conversation's latest where that is later */
+	bool duplicate;	 /* out: the cid had been seen; seq and time are the first's */
+	uint32_t epoch;	 /* out, of a group */
 };
 
 struct chat_op_read {
@@ -194,10 +198,10 @@ struct chat_mark_write {
 	struct chat_view device;
 	struct chat_target target;
 	uint64_t seq;
-	bool only_next;    /* moves the mark only where it stands at seq-1 */
+	bool only_next;	   /* moves the mark only where it stands at seq-1 */
 	uint64_t told_seq; /* the node's own: what the device itself acked, to be told; untouched */
-	bool moved;     /* out: the furthest mark of all the user's devices has moved */
-	bool hidden;    /* out: see struct chat_op_read */
+	bool moved;	   /* out: the furthest mark of all the user's devices has moved */
+	bool hidden;	   /* out: see struct chat_op_read */
 };
 
 /* Delivered marks. One that goes back, or whose conversation or membership is gone, changes nothing. */
@@ -210,16 +214,16 @@ struct chat_op_marks {
 struct chat_op_history {
 	chat_id user;
 	struct chat_target target;
-	uint64_t before;        /* 0: no such bound; neither bound: the newest page */
-	uint64_t after;         /* used where `forward` */
-	bool forward;           /* the page after `after`, going up */
-	uint32_t limit;         /* messages */
-	size_t bytes_max;       /* of the page as JSON, estimated; one message is given however long */
+	uint64_t before;  /* 0: no such bound; neither bound: the newest page */
+	uint64_t after;	  /* used where `forward` */
+	bool forward;	  /* the page after `after`, going up */
+	uint32_t limit;	  /* messages */
+	size_t bytes_max; /* of the page as JSON, estimated; one message is given however long */
 	struct chat_message *messages; /* out, ascending */
 	size_t count;
-	bool more;         /* out: in the page's direction */
+	bool more;	   /* out: in the page's direction */
 	uint64_t last_seq; /* out: of the conversation */
-	uint32_t epoch;    /* out, of a group */
+	uint32_t epoch;	   /* out, of a group */
 };
 
 struct chat_op_conversations {
@@ -244,7 +248,7 @@ struct chat_op_target_check {
 struct chat_sync_item {
 	chat_id user;
 	struct chat_view device;
-	uint64_t session;              /* the asker's own number, untouched */
+	uint64_t session;	       /* the asker's own number, untouched */
 	struct chat_mark_state *marks; /* out: those alone whose last_seq is beyond the mark */
 	size_t mark_count;
 };
@@ -256,12 +260,12 @@ struct chat_op_sync {
 
 /* One person acts on another: friend.* */
 struct chat_op_friend {
-	struct chat_user user;  /* in: id; out: the name too */
-	struct chat_user other; /* in: id, or 0 and (friend.add alone) the name. Out: both */
+	struct chat_user user;	       /* in: id; out: the name too */
+	struct chat_user other;	       /* in: id, or 0 and (friend.add alone) the name. Out: both */
 	enum chat_friend_state state;  /* out: what stands now, seen from user */
 	enum chat_friend_state before; /* out: what stood, seen from user */
 	enum chat_friend_state other_before; /* out: what stood, seen from the other */
-	bool user_online, other_online; /* out: for presence after an acceptance */
+	bool user_online, other_online;	     /* out: for presence after an acceptance */
 	uint32_t lease_ms;
 };
 
@@ -277,20 +281,20 @@ struct chat_op_friends {
 
 /* All of group.create, join, leave, invite, kick, role, update, dissolve. */
 struct chat_op_group {
-	chat_id user;  /* who acts */
-	chat_id other; /* invite, kick, role: on whom */
-	chat_id group; /* in; out of create */
-	enum chat_role role;           /* role */
+	chat_id user;				  /* who acts */
+	chat_id other;				  /* invite, kick, role: on whom */
+	chat_id group;				  /* in; out of create */
+	enum chat_role role;			  /* role */
 	bool set_name, set_description, set_open; /* update: which are given */
 	struct chat_view name;
 	struct chat_view description;
 	bool open;
-	struct chat_group info;  /* out of create, join, update: as `user` sees it */
-	uint64_t joined_seq;     /* out of create, join: the member sees what is beyond it */
-	chat_id heir;            /* out of leave: the new owner; 0: none was needed */
-	bool dissolved;          /* out of leave: the last one left */
+	struct chat_group info;	    /* out of create, join, update: as `user` sees it */
+	uint64_t joined_seq;	    /* out of create, join: the member sees what is beyond it */
+	chat_id heir;		    /* out of leave: the new owner; 0: none was needed */
+	bool dissolved;		    /* out of leave: the last one left */
 	enum chat_role role_before; /* out of role: what `other` was */
-	uint32_t epoch;          /* out, after the change */
+	uint32_t epoch;		    /* out, after the change */
 };
 
 struct chat_op_members {
@@ -311,14 +315,15 @@ struct chat_op_groups {
 	size_t bytes_max;
 	struct chat_group *items; /* out, by ascending id */
 	size_t count;
-	struct chat_invitation *invitations; /* out where after is 0: all of them (they are bounded) */
+	struct chat_invitation
+		*invitations; /* out where after is 0: all of them (they are bounded) */
 	size_t invitation_count;
 	uint64_t next;
 };
 
 /* Whom the answer is for: plain values that the store does not look at. */
 struct chat_op_origin {
-	uint64_t conn;   /* the node's number of a connection; 0: the node itself */
+	uint64_t conn;	 /* the node's number of a connection; 0: the node itself */
 	uint32_t reason; /* which of the node's own continuations */
 	struct chat_request_id id;
 	uint64_t extra;
@@ -326,13 +331,13 @@ struct chat_op_origin {
 
 struct chat_op {
 	enum chat_op_kind kind;
-	enum chat_code code;  /* out */
-	const char *detail;   /* out: a static English phrase for the error's message, or NULL */
-	uint64_t lane;        /* operations of equal lane are executed in the order they were submitted */
-	int64_t now_ms;       /* wall clock at submission */
+	enum chat_code code; /* out */
+	const char *detail;  /* out: a static English phrase for the error's message, or NULL */
+	uint64_t lane;	/* operations of equal lane are executed in the order they were submitted */
+	int64_t now_ms; /* wall clock at submission */
 	struct chat_op_origin origin;
 	struct chat_arena arena; /* what views and arrays of this operation point into */
-	struct chat_op *next;    /* for queues of whoever owns the operation */
+	struct chat_op *next;	 /* for queues of whoever owns the operation */
 	union {
 		struct chat_op_hash hash;
 		struct chat_op_node node;

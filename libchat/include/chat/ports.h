@@ -29,7 +29,8 @@ struct chat_env_ops {
 	 * Something that an operator should know, as an event name ("login", "store_failed") and a
 	 * line of key=value; both are borrowed. May be NULL.
 	 */
-	void (*log)(void *context, enum chat_log_level level, const char *event, const char *fields);
+	void (*log)(void *context, enum chat_log_level level, const char *event,
+		    const char *fields);
 };
 
 struct chat_env {

@@ -91,7 +91,7 @@ enum { CHAT_REQUEST_ID_MAX = 64 };
 
 struct chat_request_id {
 	enum chat_request_id_kind kind;
-	uint8_t len;    /* bytes of text */
+	uint8_t len;	/* bytes of text */
 	int64_t number; /* within +-(2^53-1) */
 	char text[CHAT_REQUEST_ID_MAX];
 };
@@ -108,8 +108,8 @@ struct chat_request {
 	chat_id group;
 	uint64_t seq;
 	uint64_t before;
-	uint64_t after;   /* of history: a seq; of the lists: the cursor that `next` gave */
-	uint32_t limit;   /* CHAT_PAGE_DEFAULT where it was left out */
+	uint64_t after;	  /* of history: a seq; of the lists: the cursor that `next` gave */
+	uint32_t limit;	  /* CHAT_PAGE_DEFAULT where it was left out */
 	uint32_t version; /* of hello */
 	bool replace;
 	bool open; /* true where it was left out of group.create */

@@ -21,12 +21,13 @@ extern "C" {
 
 /* Counts at which a request is answered limit_reached (docs/chatd.conf(5) names the settings). */
 struct chat_store_limits {
-	uint32_t devices;       /* of one user */
-	uint32_t friends;       /* of one user: friends, their own requests and blocks together; and as many
+	uint32_t devices; /* of one user */
+	uint32_t
+		friends; /* of one user: friends, their own requests and blocks together; and as many
 				   requests of others that wait for an answer */
-	uint32_t groups;        /* that one user is a member of */
-	uint32_t members;       /* of one group */
-	uint32_t invitations;   /* that one user holds, unused */
+	uint32_t groups;	/* that one user is a member of */
+	uint32_t members;	/* of one group */
+	uint32_t invitations;	/* that one user holds, unused */
 	uint32_t conversations; /* direct ones of one user */
 };
 
@@ -81,8 +82,8 @@ struct chat_store_error {
  * CHAT_ERR_VERSION (a schema newer than this program), CHAT_ERR_NOMEM.
  */
 CHAT_MUST_CHECK int chat_sqlite_open(const char *path, bool read_only,
-				     const struct chat_store_limits *limits, struct chat_backend **out,
-				     struct chat_store_error *error);
+				     const struct chat_store_limits *limits,
+				     struct chat_backend **out, struct chat_store_error *error);
 
 /* --- The store port, as the node sees it ------------------------------------------------------------- */
 
@@ -104,8 +105,9 @@ struct chat_store {
 /* --- The pool ---------------------------------------------------------------------------------------- */
 
 enum {
-	CHAT_POOL_QUEUE_MAX = 65536, /* operations submitted and not yet completed; past it: CHAT_ERR_FULL */
-	CHAT_POOL_BATCH_MAX = 512    /* operations in one transaction */
+	CHAT_POOL_QUEUE_MAX =
+		65536, /* operations submitted and not yet completed; past it: CHAT_ERR_FULL */
+	CHAT_POOL_BATCH_MAX = 512 /* operations in one transaction */
 };
 
 struct chat_pool;
@@ -114,8 +116,8 @@ struct chat_pool_config {
 	const char *url; /* memory: or sqlite:PATH */
 	struct chat_store_limits limits;
 	enum chat_password_cost password_cost;
-	unsigned hash_workers;  /* threads for argon2id; 0: 1 */
-	unsigned reader_lanes;  /* sqlite: connections that read only; 0: 1 */
+	unsigned hash_workers; /* threads for argon2id; 0: 1 */
+	unsigned reader_lanes; /* sqlite: connections that read only; 0: 1 */
 	/* Called from worker threads when there are completions to drain and none were waiting before. */
 	void (*notify)(void *context);
 	void *notify_context;
