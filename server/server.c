@@ -335,6 +335,17 @@ int server_create(const struct options *options, const struct config *config, st
 	return 0;
 }
 
+/* How the store's work was shared: appends / transactions is what a commit carried on average. */
+static void server_log_end(struct server *server)
+{
+	struct chat_pool_stats stats;
+
+	chat_pool_stats_get(server->pool, &stats);
+	log_event(CHAT_LOG_INFO, "stopped", "transactions", LOG_NUMBER(stats.transactions),
+		  "operations", LOG_NUMBER(stats.operations), "appends", LOG_NUMBER(stats.appends),
+		  "failed", LOG_NUMBER(stats.failed), NULL);
+}
+
 int server_run(struct server *server)
 {
 	for (size_t i = 0; i < server->listener_count; i++)
@@ -343,7 +354,7 @@ int server_run(struct server *server)
 		  NULL);
 	server_turn(server);
 	event_base_dispatch(server->base);
-	log_event(CHAT_LOG_INFO, "stopped", NULL);
+	server_log_end(server);
 	return server->state == SERVER_DRAINED ? 0 : 1;
 }
 

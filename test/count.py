@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Counts the cases in meson's JUnit file: count.py FILE STATUS, STATUS being what `meson test` exited with.
+"""Counts the cases in meson's JUnit files: count.py STATUS FILE..., STATUS being 0 where every `meson test` exited with 0.
 
 Every case of every test is counted. Exits 0 where none failed and meson agrees.
 """
@@ -8,9 +8,13 @@ import os
 import sys
 import xml.etree.ElementTree
 
-path, status = sys.argv[1], int(sys.argv[2])
+status, paths = int(sys.argv[1]), sys.argv[2:]
 passed = failed = skipped = 0
-if os.path.exists(path):
+for path in paths:
+    if not os.path.exists(path):
+        print(f"there is no {path}")
+        failed += 1
+        continue
     for case in xml.etree.ElementTree.parse(path).iter("testcase"):
         kinds = {child.tag for child in case}
         if kinds & {"failure", "error"}:
@@ -20,12 +24,10 @@ if os.path.exists(path):
             skipped += 1
         else:
             passed += 1
-else:
-    print(f"there is no {path}")
 if status != 0 and failed == 0:
     # A test that died or timed out has perhaps no case of its own to show for it.
     failed = 1
-    print(f"meson test exited with {status}")
+    print("meson test failed")
 if passed == 0 and failed == 0:
     failed = 1
     print("nothing was tested")

@@ -12,7 +12,8 @@ static enum chat_decode_result check_login(enum chat_request_type type, enum cha
 	if (need == WIRE_LOGGED_IN && login == CHAT_LOGGED_OUT)
 		return chat_wire_refuse(error, CHAT_CODE_NOT_LOGGED_IN, "log in first");
 	if (need == WIRE_LOGGED_OUT && login == CHAT_LOGGED_IN)
-		return chat_wire_refuse(error, CHAT_CODE_ALREADY_LOGGED_IN, "this connection is logged in");
+		return chat_wire_refuse(error, CHAT_CODE_ALREADY_LOGGED_IN,
+					"this connection is logged in");
 	return CHAT_DECODE_OK;
 }
 
@@ -35,8 +36,9 @@ static enum chat_decode_result decode_object(json_t *object, enum chat_login_sta
 	if (result != CHAT_DECODE_OK)
 		return result;
 	if (!good_id)
-		return chat_wire_refuse(error, CHAT_CODE_BAD_REQUEST,
-			   "id must be an integer within 2^53-1 or a string of at most 64 bytes");
+		return chat_wire_refuse(
+			error, CHAT_CODE_BAD_REQUEST,
+			"id must be an integer within 2^53-1 or a string of at most 64 bytes");
 	out->id = error->id;
 	switch (chat_wire_read_keys(object, out->type, arena, out, error)) {
 	case 0:
@@ -48,10 +50,10 @@ static enum chat_decode_result decode_object(json_t *object, enum chat_login_sta
 	}
 }
 
-static enum chat_decode_result json_decode_request(struct chat_decoder *decoder, struct chat_view bytes,
-						   size_t max_frame, enum chat_login_state login,
-						   struct chat_arena *arena, struct chat_request *out,
-						   struct chat_decode_error *error, size_t *consumed)
+static enum chat_decode_result
+json_decode_request(struct chat_decoder *decoder, struct chat_view bytes, size_t max_frame,
+		    enum chat_login_state login, struct chat_arena *arena, struct chat_request *out,
+		    struct chat_decode_error *error, size_t *consumed)
 {
 	struct chat_view line;
 	json_t *object = NULL;

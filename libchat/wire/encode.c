@@ -344,11 +344,11 @@ static void push_keys(struct out *out, const struct chat_event *event)
 static const char *type_name(enum chat_event_type type)
 {
 	static const char *const names[CHAT_EVENT_TYPE_COUNT] = {
-		[CHAT_EVENT_PONG] = "pong",	      [CHAT_EVENT_ERROR] = "error",
-		[CHAT_EVENT_MESSAGE] = "message",     [CHAT_EVENT_DELIVERED] = "delivered",
-		[CHAT_EVENT_READ] = "read",	      [CHAT_EVENT_TYPING] = "typing",
-		[CHAT_EVENT_PRESENCE] = "presence",   [CHAT_EVENT_FRIEND] = "friend",
-		[CHAT_EVENT_GROUP_CHANGE] = "group",  [CHAT_EVENT_BYE] = "bye",
+		[CHAT_EVENT_PONG] = "pong",	     [CHAT_EVENT_ERROR] = "error",
+		[CHAT_EVENT_MESSAGE] = "message",    [CHAT_EVENT_DELIVERED] = "delivered",
+		[CHAT_EVENT_READ] = "read",	     [CHAT_EVENT_TYPING] = "typing",
+		[CHAT_EVENT_PRESENCE] = "presence",  [CHAT_EVENT_FRIEND] = "friend",
+		[CHAT_EVENT_GROUP_CHANGE] = "group", [CHAT_EVENT_BYE] = "bye",
 	};
 
 	return names[type] ? names[type] : "ok";

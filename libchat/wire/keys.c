@@ -93,7 +93,8 @@ static int read_name(struct reader *reader, json_t *value, struct chat_view *out
 {
 	bool group = reader->type == CHAT_REQ_GROUP_CREATE || reader->type == CHAT_REQ_GROUP_UPDATE;
 	int err = read_points(reader, value, "name",
-			      group ? CHAT_GROUP_NAME_MAX_CODE_POINTS : CHAT_NAME_MAX_CODE_POINTS, out);
+			      group ? CHAT_GROUP_NAME_MAX_CODE_POINTS : CHAT_NAME_MAX_CODE_POINTS,
+			      out);
 
 	if (err != 0)
 		return err;
@@ -101,14 +102,16 @@ static int read_name(struct reader *reader, json_t *value, struct chat_view *out
 		return refuse(reader, CHAT_CODE_BAD_REQUEST,
 			      "name must not be empty nor hold control characters");
 	if (!group && !chat_name_is_valid(*out))
-		return refuse(reader, CHAT_CODE_BAD_REQUEST,
-			      "name must have no white space or control characters, and not digits only");
+		return refuse(
+			reader, CHAT_CODE_BAD_REQUEST,
+			"name must have no white space or control characters, and not digits only");
 	return 0;
 }
 
 static int read_device(struct reader *reader, json_t *value, struct chat_view *out)
 {
-	int err = read_string(reader, value, "device", 1, CHAT_DEVICE_MAX, CHAT_CODE_BAD_REQUEST, out);
+	int err = read_string(reader, value, "device", 1, CHAT_DEVICE_MAX, CHAT_CODE_BAD_REQUEST,
+			      out);
 
 	for (size_t i = 0; err == 0 && i < out->len; i++) {
 		char c = out->data[i];
@@ -130,8 +133,8 @@ static int read_data(struct reader *reader, json_t *value, struct chat_view *out
 		return refuse(reader, CHAT_CODE_BAD_REQUEST, "data must be an object");
 	len = json_dumpb(value, NULL, 0, JSON_COMPACT);
 	if (len > CHAT_DATA_MAX)
-		return refuse(reader, CHAT_CODE_TOO_LARGE, "data is longer than its limit of %d bytes",
-			      CHAT_DATA_MAX);
+		return refuse(reader, CHAT_CODE_TOO_LARGE,
+			      "data is longer than its limit of %d bytes", CHAT_DATA_MAX);
 	bytes = chat_arena_alloc(reader->arena, len + 1);
 	if (!bytes || json_dumpb(value, bytes, len, JSON_COMPACT) != len) {
 		refuse(reader, CHAT_CODE_UNAVAILABLE, "out of memory");

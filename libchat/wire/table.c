@@ -40,7 +40,8 @@ const struct wire_request chat_wire_requests[CHAT_REQ_COUNT] = {
 				   H(DESCRIPTION) | H(OPEN)},
 	[CHAT_REQ_GROUP_JOIN] = {"group.join", WIRE_LOGGED_IN, WIRE_PLAIN, H(GROUP), 0},
 	[CHAT_REQ_GROUP_LEAVE] = {"group.leave", WIRE_LOGGED_IN, WIRE_PLAIN, H(GROUP), 0},
-	[CHAT_REQ_GROUP_INVITE] = {"group.invite", WIRE_LOGGED_IN, WIRE_PLAIN, H(GROUP) | H(USER), 0},
+	[CHAT_REQ_GROUP_INVITE] = {"group.invite", WIRE_LOGGED_IN, WIRE_PLAIN, H(GROUP) | H(USER),
+				   0},
 	[CHAT_REQ_GROUP_KICK] = {"group.kick", WIRE_LOGGED_IN, WIRE_PLAIN, H(GROUP) | H(USER), 0},
 	[CHAT_REQ_GROUP_ROLE] = {"group.role", WIRE_LOGGED_IN, WIRE_PLAIN,
 				 H(GROUP) | H(USER) | H(ROLE), 0},
@@ -73,9 +74,9 @@ bool chat_request_is_notification(enum chat_request_type type)
 const char *chat_key_name(enum chat_key key)
 {
 	static const char *const names[CHAT_KEY_COUNT] = {
-		"user", "group",    "seq", "before", "after", "limit",   "version",
-		"client", "name",   "password", "old", "new", "token",   "device",
-		"replace", "text",  "data", "cid",   "description", "open", "role",
+		"user",	   "group", "seq",	"before", "after",	 "limit", "version",
+		"client",  "name",  "password", "old",	  "new",	 "token", "device",
+		"replace", "text",  "data",	"cid",	  "description", "open",  "role",
 	};
 
 	return (unsigned)key < CHAT_KEY_COUNT ? names[key] : "";
@@ -119,7 +120,8 @@ const char *chat_group_event_name(enum chat_group_event event)
 const char *chat_code_phrase(enum chat_code code)
 {
 	static const char *const phrases[CHAT_CODE_COUNT] = {
-		[CHAT_CODE_ALREADY_ONLINE] = "this device is online already; replace it, or use another",
+		[CHAT_CODE_ALREADY_ONLINE] =
+			"this device is online already; replace it, or use another",
 		[CHAT_CODE_INVALID_CREDENTIALS] = "name, password or token is wrong",
 		[CHAT_CODE_NAME_TAKEN] = "this name is in use",
 		[CHAT_CODE_NO_SUCH_USER] = "there is no such user",
@@ -138,5 +140,5 @@ const char *chat_code_phrase(enum chat_code code)
 	};
 
 	return (unsigned)code < CHAT_CODE_COUNT && phrases[code] ? phrases[code]
-								  : chat_code_name(code);
+								 : chat_code_name(code);
 }

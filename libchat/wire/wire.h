@@ -14,9 +14,9 @@ enum wire_need { WIRE_ANY, WIRE_LOGGED_OUT, WIRE_LOGGED_IN };
 enum wire_rule {
 	WIRE_PLAIN,
 	WIRE_CONVERSATION, /* exactly one of user and group */
-	WIRE_PERSON,       /* exactly one of user and name */
-	WIRE_LOGIN,        /* a token alone, or a person and a password */
-	WIRE_HISTORY       /* a conversation, and before or after or neither */
+	WIRE_PERSON,	   /* exactly one of user and name */
+	WIRE_LOGIN,	   /* a token alone, or a person and a password */
+	WIRE_HISTORY	   /* a conversation, and before or after or neither */
 };
 
 struct wire_request {

@@ -6,11 +6,9 @@ import socket
 import threading
 import time
 
-from chatd import Chatd, proves, run
+from chatd import INSTRUMENTED, Chatd, proves, run
 
 CONNECTIONS = 2000
-OUTPUT_HIGH = 64 << 10
-BASE = 40 << 20      # an idle server: code, libraries, the store's cache, threads
 ALLOCATOR = 2        # what malloc may hold for each byte in use
 
 
@@ -29,11 +27,12 @@ def latency(a, b):
 
 def served(chatd, a, b):
     took = latency(a, b)
-    assert took < 2, f"others wait {took:.1f} s"
+    assert took < 2 or INSTRUMENTED, f"others wait {took:.1f} s"
     return took
 
 
-@proves("**A slow reader costs the server a bounded buffer".strip("*"))
+@proves("A slow reader costs the server a bounded buffer: past it the server stops pushing to that connection, and goes on from the "
+        "store when it has drained.", "Nobody else waits.")
 def test_a_receiver_that_never_reads():
     chatd = Chatd(settings=["output_high=64k"])
     a, b, silent, flood = [chatd.user() for _ in range(4)]
@@ -44,8 +43,7 @@ def test_a_receiver_that_never_reads():
         for number in asked:
             assert flood.reply(number)["type"] == "ok"
     took = served(chatd, a, b)
-    grown = chatd.rss() - before
-    assert grown < (64 << 20), f"{grown >> 20} MB more"
+    chatd.expect_memory(before, 64 << 20)
     # It asks, and takes no answer either: then it is not heard any more.
     silent.socket.setblocking(False)
     request = b'{"type":"history","user":%d,"limit":200}\n' % flood.id
@@ -57,12 +55,12 @@ def test_a_receiver_that_never_reads():
     else:
         raise AssertionError("requests of one that never reads are taken without end")
     took = max(took, served(chatd, a, b))
-    grown = chatd.rss() - before
-    print(f"# {grown >> 20} MB more, {took * 1000:.0f} ms at worst")
-    assert grown < (64 << 20), f"{grown >> 20} MB more"
+    print(f"# {took * 1000:.0f} ms at worst")
+    chatd.expect_memory(before, 64 << 20)
     chatd.finish()
 
 
+@proves()
 def test_connections_that_finish_no_line():
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, CONNECTIONS * 2 + 200), hard))
@@ -76,15 +74,14 @@ def test_connections_that_finish_no_line():
         s.sendall(part)
         sockets.append(s)
     took = served(chatd, a, b)
-    grown = chatd.rss() - before
-    print(f"# {CONNECTIONS} connections: {grown >> 20} MB more, {took * 1000:.0f} ms at worst")
-    bound = CONNECTIONS * (65536 + 16384 + 8192) * ALLOCATOR
-    assert grown < bound, f"{grown >> 20} MB more, {bound >> 20} at most"
+    print(f"# {CONNECTIONS} connections, {took * 1000:.0f} ms at worst")
+    chatd.expect_memory(before, CONNECTIONS * (65536 + 16384 + 8192) * ALLOCATOR)
     for s in sockets:
         s.close()
     chatd.finish()
 
 
+@proves()
 def test_sixteen_megabytes_without_an_end():
     chatd = Chatd()
     a, b = chatd.user(), chatd.user()
@@ -97,15 +94,15 @@ def test_sixteen_megabytes_without_an_end():
         except OSError:
             pass  # the server has had enough
     took = served(chatd, a, b)
-    grown = chatd.rss() - before
-    print(f"# {grown >> 20} MB more, {took * 1000:.0f} ms at worst")
-    assert grown < (32 << 20), f"{grown >> 20} MB more"
+    print(f"# {took * 1000:.0f} ms at worst")
+    chatd.expect_memory(before, 32 << 20)
     for client in clients:
         assert client.next()["code"] == "frame_too_large"
         assert client.next()["type"] == "bye"
     chatd.finish()
 
 
+@proves()
 def test_senders_in_a_tight_loop():
     chatd = Chatd(settings=["send_rate=1000"])
     a, b = chatd.user(), chatd.user()
@@ -136,18 +133,13 @@ def test_senders_in_a_tight_loop():
     took = 0
     while time.monotonic() < until:
         took = max(took, served(chatd, a, b))
-    grown = chatd.rss() - before
     stop.set()
     for thread in threads:
         thread.join()
-    print(f"# {grown >> 20} MB more, {took * 1000:.0f} ms at worst")
-    assert grown < (32 << 20), f"{grown >> 20} MB more"
+    print(f"# {took * 1000:.0f} ms at worst")
+    chatd.expect_memory(before, 32 << 20)
     chatd.finish()
 
-
-for _test in (test_connections_that_finish_no_line, test_sixteen_megabytes_without_an_end, test_senders_in_a_tight_loop):
-    _test.proves = ()
-del _test
 
 if __name__ == "__main__":
     run(globals())

@@ -8,7 +8,7 @@ def raw(client, text):
     return client.next()
 
 
-@proves("Every `frame` has a string `type`.".replace("`frame`", "frame"),
+@proves("Every frame has a string `type`.",
         "Unknown keys are ignored, on both sides: that is how the protocol grows.",
         "`unknown_type` | no such request")
 def test_type():
@@ -93,7 +93,7 @@ def test_order_of_checks():
         assert reply["code"] == "bad_request" and key in reply["message"], (frame, reply)
 
 
-@proves("A conversation is named by exactly one of `user` (the other person) or `group`.".replace("A conversation", "A **conversation**"))
+@proves("A **conversation** is named by exactly one of `user` (the other person) or `group`.")
 def test_exactly_one():
     a = server().user()
     for type in ("send", "edit", "recall", "read", "ack", "typing", "history"):

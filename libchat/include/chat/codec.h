@@ -24,9 +24,9 @@ struct chat_decoder {
 };
 
 enum chat_decode_result {
-	CHAT_DECODE_MORE,      /* no whole frame yet; *consumed bytes (blank lines) may be dropped */
-	CHAT_DECODE_OK,        /* *out is filled in */
-	CHAT_DECODE_BAD,       /* a frame was taken, but is no valid one: see *error */
+	CHAT_DECODE_MORE, /* no whole frame yet; *consumed bytes (blank lines) may be dropped */
+	CHAT_DECODE_OK,	  /* *out is filled in */
+	CHAT_DECODE_BAD,  /* a frame was taken, but is no valid one: see *error */
 	CHAT_DECODE_TOO_LARGE, /* max_frame bytes came without a frame's end: the connection is beyond help */
 	CHAT_DECODE_NOMEM
 };
@@ -55,10 +55,10 @@ struct chat_codec {
 	 * result. Views in *out live in the arena, which the caller finishes. Checks in the protocol's
 	 * order: JSON, type, login, keys; rights are the node's business.
 	 */
-	enum chat_decode_result (*decode_request)(struct chat_decoder *decoder, struct chat_view bytes,
-						  size_t max_frame, enum chat_login_state login,
-						  struct chat_arena *arena, struct chat_request *out,
-						  struct chat_decode_error *error, size_t *consumed);
+	enum chat_decode_result (*decode_request)(
+		struct chat_decoder *decoder, struct chat_view bytes, size_t max_frame,
+		enum chat_login_state login, struct chat_arena *arena, struct chat_request *out,
+		struct chat_decode_error *error, size_t *consumed);
 
 	/* One frame, its end included, in a new buffer that the caller owns; NULL where memory is out. */
 	struct chat_buf *(*encode_event)(const struct chat_event *event);
@@ -76,8 +76,9 @@ struct chat_codec {
 	 * depends on what was asked, which expect tells; an answer to nothing that was asked is decoded as
 	 * CHAT_EVENT_OK. CHAT_DECODE_BAD: the server is not one of this protocol, *error says where.
 	 */
-	enum chat_decode_result (*decode_event)(struct chat_decoder *decoder, struct chat_view bytes,
-						size_t max_frame, const struct chat_expect *expect,
+	enum chat_decode_result (*decode_event)(struct chat_decoder *decoder,
+						struct chat_view bytes, size_t max_frame,
+						const struct chat_expect *expect,
 						struct chat_arena *arena, struct chat_event *out,
 						struct chat_decode_error *error, size_t *consumed);
 };
