@@ -57,6 +57,7 @@ void chat_catchup_run(struct session *session)
 	}
 	op->origin.extra =
 		conn->id; /* the connection is not the one who asked: nothing is answered */
+	op->origin.reason = session->serial;
 	op->lane = mark->key;
 	op->u.history.user = session->user->id;
 	op->u.history.target = conv_target(mark->key);
@@ -111,8 +112,8 @@ void chat_complete_catchup(struct chat_node *node, struct conn *ignored, struct 
 	struct mark *mark;
 
 	(void)ignored;
-	if (!session || session->user->id != page->user || !session->reading)
-		return;
+	if (!session || session->serial != op->origin.reason)
+		return; /* of a session that has ended */
 	session->reading = false;
 	mark = chat_mark_get(session, key);
 	if (mark && op->code == CHAT_CODE_UNAVAILABLE) {

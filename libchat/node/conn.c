@@ -321,7 +321,12 @@ static size_t conn_take_frame(struct conn *conn, struct chat_view bytes, bool *p
 		}
 		break;
 	case CHAT_DECODE_BAD:
-		conn_refuse_frame(conn, &error);
+		if (conn_take_allowance(conn)) {
+			conn_refuse_frame(conn, &error);
+		} else {
+			*paused = conn->paused = true;
+			consumed = 0;
+		}
 		break;
 	case CHAT_DECODE_TOO_LARGE:
 		conn_refuse_length(conn);
@@ -334,6 +339,16 @@ static size_t conn_take_frame(struct conn *conn, struct chat_view bytes, bool *p
 	return consumed;
 }
 
+/* It is there: its time of silence begins anew. */
+static void conn_touch(struct conn *conn)
+{
+	struct chat_node *node = conn->node;
+
+	conn->last_input_ms = node_now(node);
+	chat_list_remove(&conn->active);
+	chat_list_append(&node->active, &conn->active);
+}
+
 size_t chat_node_input(struct chat_node *node, uint64_t id, struct chat_view bytes, bool *paused)
 {
 	struct conn *conn = chat_conn_get(node, id);
@@ -342,9 +357,7 @@ size_t chat_node_input(struct chat_node *node, uint64_t id, struct chat_view byt
 	*paused = false;
 	if (!conn)
 		return bytes.len;
-	conn->last_input_ms = node_now(node);
-	chat_list_remove(&conn->active);
-	chat_list_append(&node->active, &conn->active);
+	conn_touch(conn);
 	while (done < bytes.len) {
 		size_t taken;
 
@@ -380,6 +393,8 @@ void chat_node_drained(struct chat_node *node, uint64_t id)
 
 	if (!conn)
 		return;
+	/* While its output is full it is not read: that it takes what it is sent shows that it is there. */
+	conn_touch(conn);
 	if (conn->session)
 		chat_catchup_run(conn->session);
 	conn = chat_conn_get(node, id);

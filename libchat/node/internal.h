@@ -74,6 +74,7 @@ struct own_range {
 
 struct session {
 	struct conn *conn;
+	uint32_t serial; /* tells it from an earlier one of the same connection */
 	struct user *user;
 	struct session *next_of_user;
 	struct node_list dirty; /* in node->dirty while a mark is dirty */
@@ -168,6 +169,7 @@ struct chat_node {
 	struct map conns, users, groups;
 	struct node_list active, waiting, dirty, going;
 	uint64_t next_conn;
+	uint32_t last_session;
 	uint64_t in_flight;   /* store operations */
 	uint64_t flush_at_ms; /* 0: no mark is dirty */
 	uint64_t beat_at_ms;

@@ -348,6 +348,7 @@ static struct session *session_create(struct conn *conn, const struct chat_op_se
 		return NULL;
 	}
 	session->conn = conn;
+	session->serial = ++conn->node->last_session;
 	conn->session = session;
 	chat_list_init(&session->dirty);
 	conn->node->stats.sessions++;
@@ -363,7 +364,6 @@ static void session_begin(struct conn *conn, const struct chat_op *op)
 	struct chat_node *node = conn->node;
 	struct session *session = session_create(conn, open);
 	struct chat_event event = {.type = CHAT_EVENT_LOGIN, .id = op->origin.id};
-	bool was_going;
 
 	if (!session)
 		return;
@@ -377,10 +377,9 @@ static void session_begin(struct conn *conn, const struct chat_op *op)
 	event.u.login.pending = open->pending;
 	if (!chat_conn_send(conn, &event))
 		return;
-	was_going = session->user->going_at_ms != 0;
 	session->user->going_at_ms = 0;
 	chat_list_remove(&session->user->going);
-	if (open->first && !was_going)
+	if (open->first)
 		chat_presence_tell(node, open->user, true, 0);
 	for (size_t i = 0; i < open->mark_count; i++) {
 		struct mark *mark = chat_mark_get(session, conv_key_of(open->marks[i].target));

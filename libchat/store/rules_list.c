@@ -39,9 +39,11 @@ void chat_rule_group_members(struct db *db, struct chat_op *op)
 	}
 }
 
-static void list_invitations(struct db *db, struct chat_op *op)
+/* All of them, on the first page. Returns what they take of it, in bytes. */
+static size_t list_invitations(struct db *db, struct chat_op *op)
 {
 	struct chat_op_groups *page = &op->u.groups;
+	size_t bytes = 0;
 	size_t count =
 		chat_db_number(db, "SELECT COUNT(*) FROM invitation WHERE user=?", "i", page->user);
 	sqlite3_stmt *row = chat_db_query(
@@ -57,7 +59,9 @@ static void list_invitations(struct db *db, struct chat_op *op)
 		item->group = chat_db_u64(row, 0);
 		item->group_name = chat_db_view(db, row, 1, op);
 		item->by = chat_db_u64(row, 2);
+		bytes += chat_json_text_len(item->group_name) + GROUP_OVERHEAD;
 	}
+	return bytes;
 }
 
 static void group_read(struct db *db, struct chat_op *op, sqlite3_stmt *row, struct chat_group *out)
@@ -77,7 +81,7 @@ void chat_rule_groups(struct db *db, struct chat_op *op)
 	sqlite3_stmt *row;
 
 	if (page->after == 0)
-		list_invitations(db, op);
+		bytes = list_invitations(db, op);
 	row = chat_db_query(db,
 			    "SELECT g.id,g.name,g.description,g.open,g.members,m.role"
 			    " FROM member m JOIN chat_group g ON g.id=m.conversation"

@@ -99,7 +99,9 @@ enum chat_decode_result chat_wire_refuse(struct chat_decode_error *error, enum c
 
 	if (len >= sizeof(error->message))
 		len = sizeof(error->message) - 1;
-	memcpy(error->message, message, len);
+	/* jansson quotes the frame, and may cut a character in two: what is not ASCII is not repeated. */
+	for (size_t i = 0; i < len; i++)
+		error->message[i] = (unsigned char)message[i] < 0x80 ? message[i] : '?';
 	error->message[len] = '\0';
 	error->code = code;
 	return CHAT_DECODE_BAD;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The keys of a request: their kinds, their ranges, and what is said where one is wrong. */
+#include "wire/out.h"
 #include "wire/wire.h"
 
 #include <stdarg.h>
@@ -126,22 +127,27 @@ static int read_device(struct reader *reader, json_t *value, struct chat_view *o
 
 static int read_data(struct reader *reader, json_t *value, struct chat_view *out)
 {
-	size_t len;
-	char *bytes;
+	struct out text = {.buf = chat_buf_create(CHAT_DATA_MAX)};
+	int err;
 
-	if (!json_is_object(value))
+	if (!json_is_object(value)) {
+		chat_buf_unref(text.buf);
 		return refuse(reader, CHAT_CODE_BAD_REQUEST, "data must be an object");
-	len = json_dumpb(value, NULL, 0, JSON_COMPACT);
-	if (len > CHAT_DATA_MAX)
+	}
+	text.failed = !text.buf;
+	chat_wire_dump(&text, value);
+	if (!text.failed && text.len > CHAT_DATA_MAX) {
+		chat_buf_unref(text.buf);
 		return refuse(reader, CHAT_CODE_TOO_LARGE,
 			      "data is longer than its limit of %d bytes", CHAT_DATA_MAX);
-	bytes = chat_arena_alloc(reader->arena, len + 1);
-	if (!bytes || json_dumpb(value, bytes, len, JSON_COMPACT) != len) {
-		refuse(reader, CHAT_CODE_UNAVAILABLE, "out of memory");
-		return CHAT_ERR_NOMEM;
 	}
-	*out = (struct chat_view){bytes, len};
-	return 0;
+	err = text.failed ? CHAT_ERR_NOMEM
+			  : chat_arena_copy(reader->arena,
+					    (struct chat_view){text.buf->data, text.len}, out);
+	chat_buf_unref(text.buf);
+	if (err != 0)
+		refuse(reader, CHAT_CODE_UNAVAILABLE, "out of memory");
+	return err;
 }
 
 static int read_role(struct reader *reader, json_t *value)

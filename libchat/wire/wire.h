@@ -56,6 +56,10 @@ enum chat_decode_result chat_wire_parse(struct chat_view line, int depth_max, js
 enum chat_decode_result chat_wire_refuse(struct chat_decode_error *error, enum chat_code code,
 					 const char *message);
 
+/* Writes a value compactly. It is nested as deep as a frame may be at most. */
+struct out;
+void chat_wire_dump(struct out *out, json_t *value);
+
 /* The id, if there is one of a valid form; false: there is one of another form. */
 bool chat_wire_read_id(json_t *object, struct chat_request_id *id);
 

@@ -61,7 +61,8 @@ def test_line_ends():
     assert answers(b'{"type":"ping","id":1}\r\n\r\n \t \r\n\n\t\n{"type":"ping","id":2}\n', 2) == [
         {"type": "pong", "id": 1}, {"type": "pong", "id": 2}]
     bad(b'{"type":"ping","id":"a\rb"}')
-    bad(b"\x0b")
+    for line in (b"\x0b", b"\x0c", b" \r ", b"\r\r", b"\r \t", "\u00a0".encode()):  # none of them blank
+        bad(line)
 
 
 @proves(

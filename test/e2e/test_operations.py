@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The command line, the configuration file, signals, exit codes."""
 import os
+import re
 import signal
+import socket
 import subprocess
 import tempfile
 
@@ -81,8 +83,6 @@ def test_address_in_use():
 
 @proves("A connection is a TCP stream (plain, or TLS).")
 def test_ipv6_and_several_addresses():
-    import re
-    import socket
     chatd = Chatd("--listen", "[::1]:0")
     ports = [int(m[1]) for line in chatd.log for m in [re.search(r"event=listening addr=\[::1\]:(\d+)", line)] if m]
     assert len(ports) == 1
