@@ -17,8 +17,9 @@ static enum chat_decode_result check_login(enum chat_request_type type, enum cha
 	return CHAT_DECODE_OK;
 }
 
-static enum chat_decode_result decode_object(json_t *object, enum chat_login_state login,
-					     struct chat_arena *arena, struct chat_request *out,
+static enum chat_decode_result decode_object(struct chat_view line, json_t *object,
+					     enum chat_login_state login, struct chat_arena *arena,
+					     struct chat_request *out,
 					     struct chat_decode_error *error)
 {
 	struct chat_view name;
@@ -40,7 +41,7 @@ static enum chat_decode_result decode_object(json_t *object, enum chat_login_sta
 			error, CHAT_CODE_BAD_REQUEST,
 			"id must be an integer within 2^53-1 or a string of at most 64 bytes");
 	out->id = error->id;
-	switch (chat_wire_read_keys(object, out->type, arena, out, error)) {
+	switch (chat_wire_read_keys(line, object, out->type, arena, out, error)) {
 	case 0:
 		return CHAT_DECODE_OK;
 	case CHAT_ERR_NOMEM:
@@ -66,7 +67,7 @@ json_decode_request(struct chat_decoder *decoder, struct chat_view bytes, size_t
 	error->id = (struct chat_request_id){0};
 	result = chat_wire_parse(line, DEPTH_MAX, &object, error);
 	if (result == CHAT_DECODE_OK)
-		result = decode_object(object, login, arena, out, error);
+		result = decode_object(line, object, login, arena, out, error);
 	json_decref(object);
 	return result;
 }

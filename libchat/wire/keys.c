@@ -10,6 +10,8 @@
 enum { CLIENT_MAX = 256, TOKEN_MAX = 256 };
 
 struct reader {
+	struct chat_view line;
+	json_t *object;
 	struct chat_arena *arena;
 	struct chat_request *out;
 	struct chat_decode_error *error;
@@ -135,7 +137,7 @@ static int read_data(struct reader *reader, json_t *value, struct chat_view *out
 		return refuse(reader, CHAT_CODE_BAD_REQUEST, "data must be an object");
 	}
 	text.failed = !text.buf;
-	chat_wire_dump(&text, value);
+	chat_wire_dump_member(&text, reader->line, reader->object, value);
 	if (!text.failed && text.len > CHAT_DATA_MAX) {
 		chat_buf_unref(text.buf);
 		return refuse(reader, CHAT_CODE_TOO_LARGE,
@@ -296,10 +298,11 @@ static int check_rule(struct reader *reader)
 	}
 }
 
-int chat_wire_read_keys(json_t *object, enum chat_request_type type, struct chat_arena *arena,
-			struct chat_request *out, struct chat_decode_error *error)
+int chat_wire_read_keys(struct chat_view line, json_t *object, enum chat_request_type type,
+			struct chat_arena *arena, struct chat_request *out,
+			struct chat_decode_error *error)
 {
-	struct reader reader = {arena, out, error, type};
+	struct reader reader = {line, object, arena, out, error, type};
 	const struct wire_request *row = &chat_wire_requests[type];
 
 	out->limit = CHAT_PAGE_DEFAULT;

@@ -70,8 +70,8 @@ static inline void integer(struct out *out, int64_t value)
 static inline char *escape(char *p, uint8_t c)
 {
 	static const char hex[] = "0123456789abcdef";
-	static const char shorts[] = {
-		['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't', ['"'] = '"', ['\\'] = '\\'};
+	static const char shorts[] = {['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r',
+				      ['\t'] = 't', ['"'] = '"',  ['\\'] = '\\'};
 
 	*p++ = '\\';
 	if (c < sizeof(shorts) && shorts[c]) {

@@ -92,7 +92,7 @@ size_t chat_json_text_len(struct chat_view text)
 	for (size_t i = 0; i < text.len; i++) {
 		uint8_t c = (uint8_t)text.data[i];
 
-		if (c == '"' || c == '\\' || c == '\n' || c == '\r' || c == '\t')
+		if (c == '"' || c == '\\' || (c >= '\b' && c <= '\r' && c != '\v'))
 			len += 1;
 		else if (c < 0x20)
 			len += 5;

@@ -33,12 +33,12 @@ extern const struct wire_request chat_wire_requests[CHAT_REQ_COUNT];
 bool chat_text_has_control(struct chat_view text);
 
 /*
- * The keys of one type out of a JSON object into *out, checked. 0, or CHAT_ERR_INVALID or CHAT_ERR_NOMEM with
+ * The keys of one type out of a line's JSON object into *out, checked. 0, or CHAT_ERR_INVALID or CHAT_ERR_NOMEM with
  * error->code and error->message set.
  */
-CHAT_MUST_CHECK int chat_wire_read_keys(json_t *object, enum chat_request_type type,
-					struct chat_arena *arena, struct chat_request *out,
-					struct chat_decode_error *error);
+CHAT_MUST_CHECK int chat_wire_read_keys(struct chat_view line, json_t *object,
+					enum chat_request_type type, struct chat_arena *arena,
+					struct chat_request *out, struct chat_decode_error *error);
 
 /*
  * Takes the first line that is not blank off the bytes, without its LF. *consumed as for chat_codec's decode_request.
@@ -56,9 +56,10 @@ enum chat_decode_result chat_wire_parse(struct chat_view line, int depth_max, js
 enum chat_decode_result chat_wire_refuse(struct chat_decode_error *error, enum chat_code code,
 					 const char *message);
 
-/* Writes a value compactly. It is nested as deep as a frame may be at most. */
+/* Writes the value of one of the object's members compactly, its numbers as they stand in the line. */
 struct out;
-void chat_wire_dump(struct out *out, json_t *value);
+void chat_wire_dump_member(struct out *out, struct chat_view line, json_t *object,
+			   const json_t *member);
 
 /* The id, if there is one of a valid form; false: there is one of another form. */
 bool chat_wire_read_id(json_t *object, struct chat_request_id *id);

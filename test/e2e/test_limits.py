@@ -87,8 +87,8 @@ def test_pages_of_people():
 def test_data_is_forwarded_as_it_came():
     a = server().user()
     for data in ('{"a":[%s]}' % ",".join(["0.1"] * 1000), '{"a":[%s]}' % ",".join(["1e5"] * 1000),
-                 '{"a":0.1,"b":1.10,"c":1E-7,"d":123456789.123456789,"e":9007199254740993,"f":-0.5,"g":"\\u00e9\\/\\ud83d\\ude00"}'):
-        a.write(('{"type":"send","id":"n","user":%d,"text":"x","data":%s}\n' % (a.id, data)).encode())
+                 '{"a":0.1,"b":1.10,"c":1E-7,"d":123456789.123456789,"e":9007199254740993,"f":-0.5,"h":[1,-0,1e1,10.0],"i":"1 \\" 2\\b\\f","g":"\\u00e9\\/\\ud83d\\ude00"}'):
+        a.write(('{"type":"send","id":"n","more":[1,{"2":-3.0}],"user":%d,"data":%s,"text":"4"}\n' % (a.id, data)).encode())
         reply = a.reply("n")
         assert reply["type"] == "ok", f"{len(data)} bytes: {reply}"
         a.frame(type="history", id="h", user=a.id, limit=1)

@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 LIBC = {"malloc", "calloc", "realloc", "free", "memcpy", "memmove", "memset", "memcmp", "memchr", "strlen", "strcmp", "strncmp", "strchr",
-        "strtoll", "strtoull", "strtod", "strpbrk", "snprintf", "vsnprintf", "qsort", "bsearch", "explicit_bzero", "__assert_fail", "abort",
+        "strtoll", "strtoull", "strtod", "snprintf", "vsnprintf", "qsort", "bsearch", "explicit_bzero", "__assert_fail", "abort",
         # what a compiler puts in by itself
         "_GLOBAL_OFFSET_TABLE_", "__stack_chk_fail", "__memcpy_chk", "__memmove_chk", "__memset_chk", "__snprintf_chk",
         "__vsnprintf_chk", "__isoc99_sscanf", "__isoc23_strtoull", "__isoc23_strtoll", "__explicit_bzero_chk"}
