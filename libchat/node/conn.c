@@ -53,7 +53,7 @@ void chat_credentials_free(struct conn *conn)
 void chat_conn_set_waiting(struct conn *conn, bool waiting)
 {
 	chat_list_remove(&conn->waiting);
-	if (!waiting)
+	if (!waiting || conn->state == CONN_CLOSED)
 		return;
 	conn->login_by_ms = node_now(conn->node) + conn->node->config.login_timeout_ms;
 	chat_list_append(&conn->node->waiting, &conn->waiting);
@@ -103,8 +103,13 @@ size_t chat_conn_queued(const struct conn *conn)
 bool chat_conn_send(struct conn *conn, const struct chat_event *event)
 {
 	const struct chat_transport *transport = &conn->node->transport;
-	struct chat_buf *buf = conn->codec->encode_event(event);
-	int err = buf ? transport->ops->send(transport->context, conn->id, buf) : CHAT_ERR_NOMEM;
+	struct chat_buf *buf;
+	int err;
+
+	if (conn->state == CONN_CLOSED)
+		return false;
+	buf = conn->codec->encode_event(event);
+	err = buf ? transport->ops->send(transport->context, conn->id, buf) : CHAT_ERR_NOMEM;
 
 	chat_buf_unref(buf);
 	if (err != 0)
@@ -182,15 +187,29 @@ void chat_conn_close(struct conn *conn, bool broken)
 {
 	struct chat_node *node = conn->node;
 
-	if (conn->session)
-		chat_session_end(conn->session, NULL);
+	if (conn->state == CONN_CLOSED)
+		return;
+	conn->state = CONN_CLOSED;
 	chat_map_remove(&node->conns, conn->id);
 	chat_list_remove(&conn->active);
 	chat_list_remove(&conn->waiting);
+	conn->next_closed = node->closed;
+	node->closed = conn;
+	if (conn->session)
+		chat_session_end(conn->session, NULL);
 	chat_credentials_free(conn);
 	if (!broken)
 		node->transport.ops->close(node->transport.context, conn->id);
-	free(conn);
+}
+
+void chat_conn_sweep(struct chat_node *node)
+{
+	struct conn *conn;
+
+	while ((conn = node->closed) != NULL) {
+		node->closed = conn->next_closed;
+		free(conn);
+	}
 }
 
 void chat_node_disconnect(struct chat_node *node, uint64_t id)
@@ -199,6 +218,7 @@ void chat_node_disconnect(struct chat_node *node, uint64_t id)
 
 	if (conn)
 		chat_conn_close(conn, true);
+	chat_conn_sweep(node);
 }
 
 /* --- Input ------------------------------------------------------------------------------------------- */
@@ -240,7 +260,8 @@ void chat_conn_hold(struct conn *conn)
 
 void chat_conn_release(struct conn *conn)
 {
-	conn->state = CONN_OPEN;
+	if (conn->state == CONN_HELD)
+		conn->state = CONN_OPEN;
 	chat_credentials_free(conn);
 }
 
@@ -248,6 +269,8 @@ void chat_conn_progress(struct conn *conn)
 {
 	const struct chat_transport *transport = &conn->node->transport;
 
+	if (conn->state == CONN_CLOSED)
+		return;
 	if (conn->paused && !conn_is_blocked(conn)) {
 		conn->paused = false;
 		transport->ops->resume(transport->context, conn->id);
@@ -256,32 +279,26 @@ void chat_conn_progress(struct conn *conn)
 	}
 }
 
-/* A frame that cannot be read as a request is answered. False: the connection is gone. */
-static bool conn_refuse_frame(struct conn *conn, const struct chat_decode_error *error)
+/* A frame that cannot be read as a request is answered. */
+static void conn_refuse_frame(struct conn *conn, const struct chat_decode_error *error)
 {
 	struct chat_event event = {.type = CHAT_EVENT_ERROR, .id = error->id};
 
 	event.u.error.code = error->code;
 	event.u.error.message = chat_view_of(error->message);
-	if (!chat_conn_send(conn, &event))
-		return false;
-	if (error->code != CHAT_CODE_BAD_JSON || ++conn->bad_frames < NODE_BAD_FRAMES_MAX)
-		return true;
-	chat_conn_bye(conn, CHAT_BYE_PROTOCOL_ERROR, "too many frames that are not valid JSON");
-	return false;
+	chat_conn_send(conn, &event);
+	if (error->code == CHAT_CODE_BAD_JSON && ++conn->bad_frames >= NODE_BAD_FRAMES_MAX)
+		chat_conn_bye(conn, CHAT_BYE_PROTOCOL_ERROR,
+			      "too many frames that are not valid JSON");
 }
 
 static void conn_refuse_length(struct conn *conn)
 {
 	struct chat_request_id none = {0};
-	struct chat_node *node = conn->node;
-	uint64_t id = conn->id;
 
 	chat_conn_error(conn, &none, CHAT_CODE_FRAME_TOO_LARGE,
 			"the frame is longer than max_frame", 0);
-	conn = chat_conn_get(node, id);
-	if (conn)
-		chat_conn_bye(conn, CHAT_BYE_PROTOCOL_ERROR, "a frame was too large");
+	chat_conn_bye(conn, CHAT_BYE_PROTOCOL_ERROR, "a frame was too large");
 }
 
 /* Whether a request has to wait until everything before it is answered. */
@@ -358,7 +375,7 @@ size_t chat_node_input(struct chat_node *node, uint64_t id, struct chat_view byt
 	if (!conn)
 		return bytes.len;
 	conn_touch(conn);
-	while (done < bytes.len) {
+	while (done < bytes.len && conn->state != CONN_CLOSED) {
 		size_t taken;
 
 		if (conn_is_blocked(conn)) {
@@ -367,13 +384,13 @@ size_t chat_node_input(struct chat_node *node, uint64_t id, struct chat_view byt
 		}
 		taken = conn_take_frame(
 			conn, (struct chat_view){bytes.data + done, bytes.len - done}, paused);
-		conn = chat_conn_get(node, id);
-		if (!conn)
-			return bytes.len;
 		if (taken == 0)
 			break;
 		done += taken;
 	}
+	if (conn->state == CONN_CLOSED)
+		done = bytes.len;
+	chat_conn_sweep(node);
 	return done;
 }
 
@@ -385,6 +402,7 @@ void chat_node_input_end(struct chat_node *node, uint64_t id)
 		return;
 	conn->input_ended = true;
 	chat_conn_progress(conn);
+	chat_conn_sweep(node);
 }
 
 void chat_node_drained(struct chat_node *node, uint64_t id)
@@ -397,9 +415,8 @@ void chat_node_drained(struct chat_node *node, uint64_t id)
 	conn_touch(conn);
 	if (conn->session)
 		chat_catchup_run(conn->session);
-	conn = chat_conn_get(node, id);
-	if (conn)
-		chat_conn_progress(conn);
+	chat_conn_progress(conn);
+	chat_conn_sweep(node);
 }
 
 /* --- Time -------------------------------------------------------------------------------------------- */
@@ -461,7 +478,7 @@ static void conn_tick_drain(struct chat_node *node, uint64_t now_ms)
 		struct conn *conn = NODE_CONTAINER(item, struct conn, active);
 
 		next = item->next;
-		if (now_ms < conn->shutdown_at_ms || (conn->operations > 0 && conn->in_flight > 0))
+		if (now_ms < conn->shutdown_at_ms || conn->operations > 0)
 			node_earlier(&node->drain_next_ms, now_ms < conn->shutdown_at_ms
 								   ? conn->shutdown_at_ms
 								   : now_ms + 10);

@@ -35,8 +35,7 @@ void chat_handle_group(struct conn *conn, const struct chat_request *request)
 	if (!chat_operation_keep(node, op, request->name, &group->name) ||
 	    !chat_operation_keep(node, op, request->description, &group->description))
 		return;
-	if (chat_operation_submit(node, op))
-		conn->in_flight++;
+	chat_operation_submit(node, op);
 }
 
 static void group_reply(struct conn *conn, const struct chat_op *op)
@@ -144,8 +143,6 @@ void chat_complete_group(struct chat_node *node, struct conn *conn, struct chat_
 	const struct chat_op_group *g = &op->u.group;
 	struct group *group;
 
-	if (conn)
-		conn->in_flight--;
 	if (op->code != CHAT_CODE_OK) {
 		chat_operation_fail(conn, op);
 		return;
@@ -173,8 +170,7 @@ void chat_handle_members(struct conn *conn, const struct chat_request *request)
 	op->u.members.after = request->after;
 	op->u.members.limit = request->limit;
 	op->u.members.lease_ms = conn->node->config.lease_ms;
-	if (chat_operation_submit(conn->node, op))
-		conn->in_flight += NODE_PAGE_WEIGHT;
+	chat_operation_submit(conn->node, op);
 }
 
 void chat_complete_members(struct chat_node *node, struct conn *conn, struct chat_op *op)
@@ -184,7 +180,6 @@ void chat_complete_members(struct chat_node *node, struct conn *conn, struct cha
 	(void)node;
 	if (!conn)
 		return;
-	conn->in_flight -= NODE_PAGE_WEIGHT;
 	if (op->code != CHAT_CODE_OK) {
 		chat_operation_fail(conn, op);
 		return;
@@ -205,8 +200,7 @@ void chat_handle_groups(struct conn *conn, const struct chat_request *request)
 	op->u.groups.after = request->after;
 	op->u.groups.limit = request->limit;
 	op->u.groups.bytes_max = CHAT_PAGE_BYTES_MAX;
-	if (chat_operation_submit(conn->node, op))
-		conn->in_flight += NODE_PAGE_WEIGHT;
+	chat_operation_submit(conn->node, op);
 }
 
 void chat_complete_groups(struct chat_node *node, struct conn *conn, struct chat_op *op)
@@ -216,7 +210,6 @@ void chat_complete_groups(struct chat_node *node, struct conn *conn, struct chat
 	(void)node;
 	if (!conn)
 		return;
-	conn->in_flight -= NODE_PAGE_WEIGHT;
 	if (op->code != CHAT_CODE_OK) {
 		chat_operation_fail(conn, op);
 		return;

@@ -108,10 +108,11 @@ struct group {
  *
  *   OPEN --login--> HELD --ok--> OPEN with a session --logout--> HELD --ok--> OPEN without
  *
- * HELD (also during register and password): what follows is not looked at before the answer is out. Closing
- * is no state: a closed connection is forgotten at once, and the transport sends what is queued.
+ * HELD (also during register and password): what follows is not looked at before the answer is out. From each of these
+ * to CLOSED: the node has forgotten the connection, the transport sends what is queued, and nothing more is sent to it.
+ * Its memory is kept until the node is left, so that whoever held a pointer meanwhile may still ask.
  */
-enum conn_state { CONN_OPEN, CONN_HELD };
+enum conn_state { CONN_OPEN, CONN_HELD, CONN_CLOSED };
 
 /* Secrets that must outlive one step of a register, login or password. Wiped when freed. */
 struct credentials {
@@ -136,8 +137,8 @@ struct conn {
 	bool paused;	  /* input was refused; resume is owed */
 	bool input_ended; /* the peer will send no more */
 	uint8_t bad_frames;
-	uint32_t in_flight;  /* weight of unanswered requests */
-	uint32_t operations; /* store operations on the way */
+	uint32_t operations; /* on the way to the store and back */
+	uint32_t in_flight;  /* what they weigh together */
 	uint64_t last_input_ms;
 	uint64_t login_by_ms;	     /* while without a session */
 	uint64_t refilled_ms;	     /* of allowance */
@@ -146,6 +147,7 @@ struct conn {
 	uint64_t shutdown_at_ms;     /* while draining: when its bye is due */
 	struct node_list active;     /* all connections, by last_input_ms */
 	struct node_list waiting;    /* those without a session, by login_by_ms */
+	struct conn *next_closed;    /* in node->closed */
 	struct credentials *credentials;
 	struct session *session; /* NULL: not logged in */
 	uint64_t address_hash;
@@ -168,6 +170,7 @@ struct chat_node {
 	struct chat_store *store;
 	struct map conns, users, groups;
 	struct node_list active, waiting, dirty, going;
+	struct conn *closed; /* to be freed when the node is left */
 	uint64_t next_conn;
 	uint32_t last_session;
 	uint64_t in_flight;   /* store operations */
@@ -202,8 +205,10 @@ void chat_conn_error(struct conn *conn, const struct chat_request_id *id, enum c
 		     const char *message, uint32_t retry_after_ms);
 /* The last word: bye, then the connection is closed and forgotten. */
 void chat_conn_bye(struct conn *conn, enum chat_bye code, const char *message);
-/* Closes and forgets, without a word; with `broken` the transport is gone already. */
+/* Closes and forgets, without a word; with `broken` the transport is gone already. Does nothing to one that is closed. */
 void chat_conn_close(struct conn *conn, bool broken);
+/* Frees what was closed: the last thing that every function of node.h does which may close one. */
+void chat_conn_sweep(struct chat_node *node);
 /* Resumes input where what stopped it is over, and closes where the peer ended and all is answered. */
 void chat_conn_progress(struct conn *conn);
 size_t chat_conn_queued(const struct conn *conn);
@@ -232,7 +237,6 @@ typedef void chat_completion(struct chat_node *node, struct conn *conn, struct c
 /* --- dispatch.c --- */
 typedef void chat_handler(struct conn *conn, const struct chat_request *request);
 void chat_dispatch(struct conn *conn, const struct chat_request *request);
-uint32_t chat_request_weight(enum chat_request_type type);
 
 /* --- registry.c --- */
 struct user *chat_user_get(struct chat_node *node, chat_id id);

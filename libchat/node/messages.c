@@ -37,8 +37,7 @@ void chat_handle_append(struct conn *conn, const struct chat_request *request)
 	    !chat_operation_keep(node, op, request->cid, &append->cid) ||
 	    !chat_operation_keep(node, op, chat_view_of(conn->session->device), &append->device))
 		return;
-	if (chat_operation_submit(node, op))
-		conn->in_flight++;
+	chat_operation_submit(node, op);
 }
 
 /*
@@ -69,8 +68,6 @@ void chat_complete_append(struct chat_node *node, struct conn *conn, struct chat
 	struct chat_event event = {.type = CHAT_EVENT_SENT, .id = op->origin.id};
 	const struct chat_op_append *append = &op->u.append;
 
-	if (conn)
-		conn->in_flight--;
 	if (op->code != CHAT_CODE_OK) {
 		chat_operation_fail(conn, op);
 		return;
@@ -96,8 +93,7 @@ static void check_target(struct conn *conn, const struct chat_request *request, 
 	op->u.target_check.user = conn->session->user->id;
 	op->u.target_check.target = target_of(request);
 	op->u.target_check.strict = reason == CHECK_TYPING;
-	if (chat_operation_submit(conn->node, op))
-		conn->in_flight++;
+	chat_operation_submit(conn->node, op);
 }
 
 void chat_handle_ack(struct conn *conn, const struct chat_request *request)
@@ -135,8 +131,6 @@ void chat_handle_typing(struct conn *conn, const struct chat_request *request)
 
 void chat_complete_target_check(struct chat_node *node, struct conn *conn, struct chat_op *op)
 {
-	if (conn)
-		conn->in_flight--;
 	if (op->code != CHAT_CODE_OK)
 		chat_operation_fail(conn, op);
 	else if (op->origin.reason == CHECK_TYPING)
@@ -153,8 +147,7 @@ void chat_handle_read(struct conn *conn, const struct chat_request *request)
 	op->u.read.user = conn->session->user->id;
 	op->u.read.target = target_of(request);
 	op->u.read.seq = request->seq;
-	if (chat_operation_submit(conn->node, op))
-		conn->in_flight++;
+	chat_operation_submit(conn->node, op);
 }
 
 void chat_complete_read(struct chat_node *node, struct conn *conn, struct chat_op *op)
@@ -162,8 +155,6 @@ void chat_complete_read(struct chat_node *node, struct conn *conn, struct chat_o
 	const struct chat_op_read *read = &op->u.read;
 	struct chat_event event = {.type = CHAT_EVENT_READ};
 
-	if (conn)
-		conn->in_flight--;
 	if (op->code != CHAT_CODE_OK) {
 		chat_operation_fail(conn, op);
 		return;
@@ -196,8 +187,7 @@ void chat_handle_history(struct conn *conn, const struct chat_request *request)
 	history->forward = (request->present & CHAT_HAS(CHAT_KEY_AFTER)) != 0;
 	history->limit = request->limit;
 	history->bytes_max = CHAT_PAGE_BYTES_MAX;
-	if (chat_operation_submit(conn->node, op))
-		conn->in_flight += NODE_PAGE_WEIGHT;
+	chat_operation_submit(conn->node, op);
 }
 
 void chat_complete_history(struct chat_node *node, struct conn *conn, struct chat_op *op)
@@ -210,7 +200,6 @@ void chat_complete_history(struct chat_node *node, struct conn *conn, struct cha
 	}
 	if (!conn)
 		return;
-	conn->in_flight -= NODE_PAGE_WEIGHT;
 	if (op->code != CHAT_CODE_OK) {
 		chat_operation_fail(conn, op);
 		return;
@@ -236,8 +225,7 @@ void chat_handle_conversations(struct conn *conn, const struct chat_request *req
 				 &op->u.conversations.device))
 		return;
 	chat_marks_flush(node, NULL); /* so that it tells the marks of this moment */
-	if (chat_operation_submit(node, op))
-		conn->in_flight += NODE_PAGE_WEIGHT;
+	chat_operation_submit(node, op);
 }
 
 void chat_complete_conversations(struct chat_node *node, struct conn *conn, struct chat_op *op)
@@ -247,7 +235,6 @@ void chat_complete_conversations(struct chat_node *node, struct conn *conn, stru
 	(void)node;
 	if (!conn)
 		return;
-	conn->in_flight -= NODE_PAGE_WEIGHT;
 	if (op->code != CHAT_CODE_OK) {
 		chat_operation_fail(conn, op);
 		return;

@@ -78,6 +78,7 @@ void chat_node_destroy(struct chat_node *node)
 {
 	if (!node)
 		return;
+	chat_conn_sweep(node);
 	for (size_t i = 0; i < node->conns.capacity; i++)
 		if (node->conns.slots[i].key != 0)
 			destroy_conn(node->conns.slots[i].value);
@@ -180,6 +181,7 @@ void chat_node_tick(struct chat_node *node)
 	chat_catchup_tick(node, now_ms);
 	chat_conn_tick(node, now_ms);
 	drain_finish(node);
+	chat_conn_sweep(node);
 }
 
 void chat_node_drain(struct chat_node *node)

@@ -26,6 +26,22 @@ struct chat_op *chat_operation_create(struct chat_node *node, struct conn *conn,
 	return op;
 }
 
+/* What it weighs among its connection's requests in flight: a page is as much work as many a small answer. */
+static uint32_t operation_weight(const struct chat_op *op)
+{
+	switch (op->kind) {
+	case CHAT_OP_DEVICES:
+	case CHAT_OP_HISTORY:
+	case CHAT_OP_CONVERSATIONS:
+	case CHAT_OP_FRIENDS:
+	case CHAT_OP_GROUP_MEMBERS:
+	case CHAT_OP_GROUPS:
+		return NODE_PAGE_WEIGHT;
+	default:
+		return 1;
+	}
+}
+
 bool chat_operation_submit(struct chat_node *node, struct chat_op *op)
 {
 	struct conn *conn = chat_conn_get(node, op->origin.conn);
@@ -40,8 +56,10 @@ bool chat_operation_submit(struct chat_node *node, struct chat_op *op)
 		return false;
 	}
 	node->in_flight++;
-	if (conn)
+	if (conn) {
 		conn->operations++;
+		conn->in_flight += operation_weight(op);
+	}
 	return true;
 }
 
@@ -132,16 +150,17 @@ static void operation_watch_store(struct chat_node *node, const struct chat_op *
 
 void chat_node_complete(struct chat_node *node, struct chat_op *op)
 {
-	uint64_t conn_id = op->origin.conn;
-	struct conn *conn = chat_conn_get(node, conn_id);
+	struct conn *conn = chat_conn_get(node, op->origin.conn);
 
 	node->in_flight--;
-	if (conn)
+	if (conn) {
 		conn->operations--;
+		conn->in_flight -= operation_weight(op);
+	}
 	operation_watch_store(node, op);
 	completions[op->kind](node, conn, op);
 	chat_op_destroy(op);
-	conn = chat_conn_get(node, conn_id);
 	if (conn)
 		chat_conn_progress(conn);
+	chat_conn_sweep(node);
 }

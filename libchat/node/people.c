@@ -10,9 +10,8 @@ void chat_handle_user(struct conn *conn, const struct chat_request *request)
 	if (!op)
 		return;
 	op->u.user.id = request->user;
-	if (chat_operation_keep(conn->node, op, request->name, &op->u.user.name) &&
-	    chat_operation_submit(conn->node, op))
-		conn->in_flight++;
+	if (chat_operation_keep(conn->node, op, request->name, &op->u.user.name))
+		chat_operation_submit(conn->node, op);
 }
 
 void chat_complete_user_get(struct chat_node *node, struct conn *conn, struct chat_op *op)
@@ -22,7 +21,6 @@ void chat_complete_user_get(struct chat_node *node, struct conn *conn, struct ch
 	(void)node;
 	if (!conn)
 		return;
-	conn->in_flight--;
 	if (op->code != CHAT_CODE_OK) {
 		chat_operation_fail(conn, op);
 		return;
@@ -51,9 +49,8 @@ void chat_handle_friend(struct conn *conn, const struct chat_request *request)
 	op->u.friendship.user.id = conn->session->user->id;
 	op->u.friendship.other.id = request->user;
 	op->u.friendship.lease_ms = conn->node->config.lease_ms;
-	if (chat_operation_keep(conn->node, op, request->name, &op->u.friendship.other.name) &&
-	    chat_operation_submit(conn->node, op))
-		conn->in_flight++;
+	if (chat_operation_keep(conn->node, op, request->name, &op->u.friendship.other.name))
+		chat_operation_submit(conn->node, op);
 }
 
 /* What the other is told of it; false: nothing. */
@@ -81,8 +78,6 @@ void chat_complete_friend(struct chat_node *node, struct conn *conn, struct chat
 	struct chat_event reply = {.type = CHAT_EVENT_OK, .id = op->origin.id};
 	struct chat_event event = {.type = CHAT_EVENT_FRIEND};
 
-	if (conn)
-		conn->in_flight--;
 	if (op->code != CHAT_CODE_OK) {
 		chat_operation_fail(conn, op);
 		return;
@@ -108,8 +103,7 @@ void chat_handle_friends(struct conn *conn, const struct chat_request *request)
 	op->u.friends.after = request->after;
 	op->u.friends.limit = request->limit;
 	op->u.friends.lease_ms = conn->node->config.lease_ms;
-	if (chat_operation_submit(conn->node, op))
-		conn->in_flight += NODE_PAGE_WEIGHT;
+	chat_operation_submit(conn->node, op);
 }
 
 void chat_complete_friends(struct chat_node *node, struct conn *conn, struct chat_op *op)
@@ -119,7 +113,6 @@ void chat_complete_friends(struct chat_node *node, struct conn *conn, struct cha
 	(void)node;
 	if (!conn)
 		return;
-	conn->in_flight -= NODE_PAGE_WEIGHT;
 	if (op->code != CHAT_CODE_OK) {
 		chat_operation_fail(conn, op);
 		return;

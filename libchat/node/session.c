@@ -49,13 +49,7 @@ static void end_with_error(struct conn *conn, const struct chat_op *op, enum cha
 /* Submits the next step; where that fails the connection is free again (and answered). */
 static void submit_step(struct conn *conn, struct chat_op *op)
 {
-	struct chat_node *node = conn->node;
-	uint64_t id = conn->id;
-
-	if (op && chat_operation_submit(node, op))
-		return;
-	conn = chat_conn_get(node, id);
-	if (conn)
+	if (!op || !chat_operation_submit(conn->node, op))
 		chat_conn_release(conn);
 }
 
@@ -456,13 +450,13 @@ void chat_session_end(struct session *session, const struct chat_request_id *log
 {
 	struct chat_node *node = session->conn->node;
 
+	session->conn->session = NULL;
 	chat_marks_flush(node, session);
 	submit_close(session, logout);
 	chat_list_remove(&session->dirty);
 	for (size_t i = 0; i < session->mark_count; i++)
 		if (session->marks[i].key & CONV_GROUP)
 			chat_group_remove(node, session->marks[i].key & ~CONV_GROUP, session);
-	session->conn->session = NULL;
 	chat_user_remove_session(node, session);
 	node->stats.sessions--;
 	free(session->marks);
