@@ -3,11 +3,15 @@
 #include "address.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+enum { LISTEN_BACKLOG = 4096 }; /* connections not yet accepted; the kernel may hold fewer */
 
 static int address_refuse(const char *text, const char *why, struct setting_error *error)
 {
@@ -83,4 +87,46 @@ void address_format(const struct sockaddr *address, char out[ADDRESS_TEXT_MAX])
 
 	address_format_host(address, host);
 	snprintf(out, ADDRESS_TEXT_MAX, six ? "[%.60s]:%u" : "%.60s:%u", host, ntohs(port));
+}
+
+/* A socket bound to the address and listening; -1 with errno set. */
+static int socket_listen(const struct address *address)
+{
+	int family = address->storage.ss_family;
+	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int on = 1, saved;
+
+	if (fd < 0)
+		return -1;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
+	    (family != AF_INET6 ||
+	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == 0) &&
+	    bind(fd, (const struct sockaddr *)&address->storage, address->len) == 0 &&
+	    listen(fd, LISTEN_BACKLOG) == 0)
+		return fd;
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
+int address_listen(const char *text, char bound[ADDRESS_TEXT_MAX], struct setting_error *error)
+{
+	struct sockaddr_storage name = {0};
+	socklen_t len = sizeof(name);
+	struct address address;
+	int fd;
+
+	if (address_parse(text, &address, error) != 0)
+		return -1;
+	fd = socket_listen(&address);
+	if (fd < 0) {
+		snprintf(error->text, sizeof(error->text), "cannot listen on %s: %s", text,
+			 strerror(errno));
+		return -1;
+	}
+	/* What was bound to port 0 has one now. */
+	getsockname(fd, (struct sockaddr *)&name, &len);
+	address_format((struct sockaddr *)&name, bound);
+	return fd;
 }

@@ -22,4 +22,11 @@ void address_format(const struct sockaddr *address, char out[ADDRESS_TEXT_MAX]);
 /* The same without the port. */
 void address_format_host(const struct sockaddr *address, char out[ADDRESS_TEXT_MAX]);
 
+/*
+ * A socket bound to the address and listening, not blocking; where, with the port that 0 has become, goes to bound. -1
+ * with the reason in error, which names the address.
+ */
+CHAT_MUST_CHECK int address_listen(const char *text, char bound[ADDRESS_TEXT_MAX],
+				   struct setting_error *error);
+
 #endif

@@ -17,11 +17,19 @@ static const char *const costs[] = {"min", "interactive", "moderate", NULL};
 static const struct setting settings[] = {
 	{"listen", SETTING_LIST, FIELD(listen), "127.0.0.1:6000", NULL, NULL, NULL, false,
 	 "ADDRESS:PORT for clients; may be given several times; port 0 picks one"},
+	{"listen_tls", SETTING_LIST, FIELD(listen_tls), NULL, NULL, NULL, NULL, false,
+	 "ADDRESS:PORT for clients with TLS; may be given several times"},
+	{"tls_certificate", SETTING_TEXT, FIELD(tls_certificate), NULL, NULL, NULL, NULL, true,
+	 "file of the server's certificate and its chain, as PEM"},
+	{"tls_key", SETTING_TEXT, FIELD(tls_key), NULL, NULL, NULL, NULL, true,
+	 "file of the certificate's private key, as PEM"},
+	{"admin", SETTING_TEXT, FIELD(admin), NULL, NULL, NULL, NULL, false,
+	 "ADDRESS:PORT of /healthz, /readyz and /metrics over HTTP, for operators alone"},
 	{"store", SETTING_TEXT, FIELD(store), "sqlite:chat.db", NULL, NULL, NULL, false,
 	 "where everything is kept: sqlite:PATH or memory:"},
 	{"bus", SETTING_TEXT, FIELD(bus), "local:", NULL, NULL, NULL, false,
 	 "how nodes hear of each other: local: (one node)"},
-	{"node", SETTING_TEXT, FIELD(node), NULL, NULL, NULL, NULL, false,
+	{"node", SETTING_TEXT, FIELD(node), "the host's name", NULL, NULL, NULL, false,
 	 "name of this node, unique among those that share a store"},
 	{"log_level", SETTING_CHOICE, FIELD(log_level), "info", NULL, NULL, log_levels, true,
 	 "least level that is logged: debug, info, warn or error"},
@@ -141,6 +149,12 @@ int config_check(const struct config *config, struct setting_error *error)
 		snprintf(error->text, sizeof(error->text), "store is sqlite:PATH or memory:");
 		return CHAT_ERR_INVALID;
 	}
+	if (config->listen_tls.count > 0 &&
+	    (config->tls_certificate[0] == '\0' || config->tls_key[0] == '\0')) {
+		snprintf(error->text, sizeof(error->text),
+			 "listen_tls needs tls_certificate and tls_key");
+		return CHAT_ERR_INVALID;
+	}
 	return 0;
 }
 
@@ -247,7 +261,7 @@ void config_help(FILE *out)
 		const struct setting *setting = &settings[i];
 
 		fprintf(out, "  %-19s %s (default: %s", setting->key, setting->help,
-			setting->fallback ? setting->fallback : "the host's name");
+			setting->fallback ? setting->fallback : "none");
 		if (setting->least)
 			fprintf(out, "; %s to %s", setting->least, setting->most);
 		fprintf(out, ")\n");

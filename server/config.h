@@ -19,6 +19,10 @@ enum config_source { CONFIG_DEFAULT, CONFIG_FILE, CONFIG_COMMAND_LINE };
 
 struct config {
 	struct setting_list listen;
+	struct setting_list listen_tls;
+	char tls_certificate[1024];
+	char tls_key[1024];
+	char admin[SETTING_LIST_TEXT_MAX]; /* empty: off */
 	char store[1024];
 	char bus[256];
 	char node[65];

@@ -24,6 +24,7 @@
 #include "address.h"
 #include "log.h"
 #include "server.h"
+#include "tls.h"
 
 enum {
 	INPUT_SLACK =
@@ -109,6 +110,10 @@ static void connection_discard(struct connection *c)
 /* Goes on where a connection that the node has closed can. It may be gone afterwards. */
 static void connection_advance(struct connection *c)
 {
+	if (tls_is_pending(c->bev)) {
+		connection_break(c);
+		return;
+	}
 	connection_discard(c);
 	if (c->state == CONNECTION_CLOSING) {
 		c->state = CONNECTION_FLUSHING;
@@ -118,6 +123,7 @@ static void connection_advance(struct connection *c)
 		connection_arm(c, FLUSH_MS);
 	}
 	if (c->state == CONNECTION_FLUSHING && connection_queued(c) == 0) {
+		tls_end(c->bev);
 		shutdown(bufferevent_getfd(c->bev), SHUT_WR);
 		c->state = CONNECTION_LINGERING;
 		connection_arm(c, LINGER_MS);
@@ -217,12 +223,14 @@ static void on_event(struct bufferevent *bev, short what, void *context)
 {
 	struct connection *c = context;
 
-	(void)bev;
+	if (what & BEV_EVENT_CONNECTED) /* a TLS handshake is done */
+		return;
 	if (!(what & BEV_EVENT_EOF) || !(what & BEV_EVENT_READING)) {
 		connection_break(c);
 		return;
 	}
 	c->ended = true;
+	bufferevent_enable(bev, EV_WRITE); /* which the end of a TLS peer's input stops */
 	if (c->state == CONNECTION_OPEN)
 		connection_feed(c);
 	else if (!connection_is_known(c))
@@ -316,13 +324,14 @@ void connection_configure(struct connection *c)
 }
 
 /* Makes a connection that the node does not know yet. NULL: out of memory. */
-static struct connection *connection_new(struct server *server, evutil_socket_t fd)
+static struct connection *connection_new(struct server *server, evutil_socket_t fd, bool tls)
 {
 	struct connection *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		return NULL;
-	c->bev = bufferevent_socket_new(server->base, fd, BEV_OPT_CLOSE_ON_FREE);
+	c->bev = tls ? tls_accept(server->tls, server->base, fd)
+		     : bufferevent_socket_new(server->base, fd, BEV_OPT_CLOSE_ON_FREE);
 	if (!c->bev) {
 		free(c);
 		return NULL;
@@ -347,9 +356,10 @@ static void set_option(evutil_socket_t fd, int level, int option)
 		log_event(CHAT_LOG_DEBUG, "setsockopt_failed", NULL);
 }
 
-bool connection_accept(struct server *server, evutil_socket_t fd, const struct sockaddr *peer)
+bool connection_accept(struct server *server, evutil_socket_t fd, const struct sockaddr *peer,
+		       bool tls)
 {
-	struct connection *c = connection_new(server, fd);
+	struct connection *c = connection_new(server, fd, tls);
 	char host[ADDRESS_TEXT_MAX];
 	int err;
 

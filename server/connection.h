@@ -35,7 +35,8 @@ struct connection {
 };
 
 /* Takes the socket, which it closes itself where it cannot: then false. */
-bool connection_accept(struct server *server, evutil_socket_t fd, const struct sockaddr *peer);
+bool connection_accept(struct server *server, evutil_socket_t fd, const struct sockaddr *peer,
+		       bool tls);
 /* Ends it at once. The node is not told. For the server's own end, and from events. */
 void connection_free(struct connection *connection);
 /* Fits a connection to the server's settings, which have changed. */

@@ -20,9 +20,8 @@
 #include "server.h"
 
 enum {
-	LISTENER_BACKLOG = 4096, /* connections not yet accepted; the kernel may hold fewer */
-	LISTENER_BURST = 64,	 /* connections accepted in one turn of the loop */
-	LISTENER_REST_MS = 100	 /* after accept has failed */
+	LISTENER_BURST = 64,   /* connections accepted in one turn of the loop */
+	LISTENER_REST_MS = 100 /* after accept has failed */
 };
 
 struct listener {
@@ -30,6 +29,8 @@ struct listener {
 	struct evconnlistener *handle;
 	struct event *again; /* enables it again */
 	unsigned accepted;   /* in this burst */
+	bool tls;
+	char bound[ADDRESS_TEXT_MAX];
 };
 
 static void listener_rest(struct listener *listener, unsigned rest_ms)
@@ -57,7 +58,7 @@ static void on_accept(struct evconnlistener *handle, evutil_socket_t fd, struct 
 
 	(void)handle;
 	(void)peer_len;
-	connection_accept(listener->server, fd, peer);
+	connection_accept(listener->server, fd, peer, listener->tls);
 	if (++listener->accepted >= LISTENER_BURST)
 		listener_rest(listener, 0);
 }
@@ -72,45 +73,20 @@ static void on_error(struct evconnlistener *handle, void *context)
 	listener_rest(listener, LISTENER_REST_MS);
 }
 
-/* A socket bound to the address and listening; -1 with errno set. */
-static int socket_listen(const struct address *address)
-{
-	int family = address->storage.ss_family;
-	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int on = 1, saved;
-
-	if (fd < 0)
-		return -1;
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
-	    (family != AF_INET6 ||
-	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == 0) &&
-	    bind(fd, (const struct sockaddr *)&address->storage, address->len) == 0 &&
-	    listen(fd, LISTENER_BACKLOG) == 0)
-		return fd;
-	saved = errno;
-	close(fd);
-	errno = saved;
-	return -1;
-}
-
-int listener_create(struct server *server, const char *text, struct listener **out,
+int listener_create(struct server *server, const char *text, bool tls, struct listener **out,
 		    struct setting_error *error)
 {
 	struct listener *listener;
-	struct address address;
-	int fd, err = address_parse(text, &address, error);
+	char bound[ADDRESS_TEXT_MAX];
+	int fd = address_listen(text, bound, error);
 
-	if (err != 0)
-		return err;
-	fd = socket_listen(&address);
-	if (fd < 0) {
-		snprintf(error->text, sizeof(error->text), "cannot listen on %s: %s", text,
-			 strerror(errno));
+	if (fd < 0)
 		return CHAT_ERR_INVALID;
-	}
 	listener = calloc(1, sizeof(*listener));
 	if (listener) {
 		listener->server = server;
+		listener->tls = tls;
+		memcpy(listener->bound, bound, sizeof(bound));
 		listener->handle = evconnlistener_new(
 			server->base, on_accept, listener,
 			LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_DISABLED, 0, fd);
@@ -130,15 +106,11 @@ int listener_create(struct server *server, const char *text, struct listener **o
 
 void listener_start(struct listener *listener)
 {
-	struct sockaddr_storage bound = {0};
-	socklen_t len = sizeof(bound);
-	char text[ADDRESS_TEXT_MAX];
-
-	/* What was bound to port 0 has one now. */
-	getsockname(evconnlistener_get_fd(listener->handle), (struct sockaddr *)&bound, &len);
-	address_format((struct sockaddr *)&bound, text);
 	evconnlistener_enable(listener->handle);
-	log_event(CHAT_LOG_INFO, "listening", "addr", text, NULL);
+	if (listener->tls)
+		log_event(CHAT_LOG_INFO, "listening", "addr", listener->bound, "tls", "true", NULL);
+	else
+		log_event(CHAT_LOG_INFO, "listening", "addr", listener->bound, NULL);
 }
 
 void listener_destroy(struct listener *listener)

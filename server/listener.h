@@ -9,8 +9,8 @@ struct listener;
 struct server;
 
 /* Binds to the address; nobody is accepted yet. CHAT_ERR_INVALID with the reason, which names the address. */
-CHAT_MUST_CHECK int listener_create(struct server *server, const char *text, struct listener **out,
-				    struct setting_error *error);
+CHAT_MUST_CHECK int listener_create(struct server *server, const char *text, bool tls,
+				    struct listener **out, struct setting_error *error);
 /* Begins to accept, and logs where. */
 void listener_start(struct listener *listener);
 /* NULL is ignored. */

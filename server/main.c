@@ -8,6 +8,7 @@
 #include "address.h"
 #include "log.h"
 #include "server.h"
+#include "tls.h"
 
 enum {
 	DESCRIPTORS_OTHER = 64
@@ -36,17 +37,31 @@ static void raise_descriptors(uint64_t max_connections)
 			  "max_connections", LOG_NUMBER(max_connections), NULL);
 }
 
-/* What can be tried without serving: the addresses have the right form, and the store opens, or is made. */
+static int check_addresses(const struct config *config, struct setting_error *error)
+{
+	struct address address;
+
+	for (size_t i = 0; i < config->listen.count; i++)
+		if (address_parse(config->listen.items[i], &address, error) != 0)
+			return CHAT_ERR_INVALID;
+	for (size_t i = 0; i < config->listen_tls.count; i++)
+		if (address_parse(config->listen_tls.items[i], &address, error) != 0)
+			return CHAT_ERR_INVALID;
+	return config->admin[0] == '\0' ? 0 : address_parse(config->admin, &address, error);
+}
+
+/* What can be tried without serving: addresses have the right form, the certificate is good, the store opens, or is made. */
 static int check(const struct config *config, struct setting_error *error)
 {
 	struct chat_store_error reason;
 	struct chat_pool_config pool_config;
 	struct chat_pool *pool;
-	struct address address;
+	struct tls *tls = NULL;
 
-	for (size_t i = 0; i < config->listen.count; i++)
-		if (address_parse(config->listen.items[i], &address, error) != 0)
-			return complain(error);
+	if (check_addresses(config, error) != 0 ||
+	    (config->listen_tls.count > 0 && tls_create(config, &tls, error) != 0))
+		return complain(error);
+	tls_destroy(tls);
 	config_fill_pool(config, &pool_config);
 	if (chat_pool_create(&pool_config, &pool, &reason) != 0) {
 		snprintf(error->text, sizeof(error->text), "cannot open the store: %.400s",

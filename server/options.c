@@ -6,17 +6,12 @@
 #include <string.h>
 
 static const struct option long_options[] = {
-	{"config", required_argument, NULL, 'c'},
-	{"option", required_argument, NULL, 'o'},
-	{"listen", required_argument, NULL, 's'},
-	{"store", required_argument, NULL, 's'},
-	{"bus", required_argument, NULL, 's'},
-	{"node", required_argument, NULL, 's'},
-	{"log-level", required_argument, NULL, 's'},
-	{"check", no_argument, NULL, 'C'},
-	{"version", no_argument, NULL, 'V'},
-	{"help", no_argument, NULL, 'h'},
-	{NULL, 0, NULL, 0},
+	{"config", required_argument, NULL, 'c'}, {"option", required_argument, NULL, 'o'},
+	{"listen", required_argument, NULL, 's'}, {"store", required_argument, NULL, 's'},
+	{"bus", required_argument, NULL, 's'},	  {"node", required_argument, NULL, 's'},
+	{"admin", required_argument, NULL, 's'},  {"log-level", required_argument, NULL, 's'},
+	{"check", no_argument, NULL, 'C'},	  {"version", no_argument, NULL, 'V'},
+	{"help", no_argument, NULL, 'h'},	  {NULL, 0, NULL, 0},
 };
 
 static int options_add(struct options *options, const char *key, size_t key_len, const char *value,
@@ -117,6 +112,7 @@ void options_help(FILE *out)
 	      "  --store URL          sqlite:PATH or memory:\n"
 	      "  --bus URL            local:\n"
 	      "  --node NAME          name of this node\n"
+	      "  --admin ADDR:PORT    /healthz, /readyz and /metrics over HTTP\n"
 	      "  --log-level LEVEL    debug, info, warn or error\n"
 	      "  -o key=value         any setting; may be repeated\n"
 	      "  --check              try the configuration and the store, and exit\n"

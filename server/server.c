@@ -17,9 +17,11 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "admin.h"
 #include "connection.h"
 #include "env.h"
 #include "log.h"
+#include "tls.h"
 
 enum { SERVER_STORE_LOG_MS = 1000 }; /* failures of the store are logged once in that time */
 
@@ -180,6 +182,20 @@ static void on_left(const char *key)
 	log_event(CHAT_LOG_WARN, "needs_restart", "setting", key, NULL);
 }
 
+/* The certificate's files are read anew: they are renewed under the same names. */
+static int server_renew_tls(struct server *server, const struct config *next,
+			    struct setting_error *error)
+{
+	struct tls *tls;
+	int err = tls_create(next, &tls, error);
+
+	if (err != 0)
+		return err;
+	tls_destroy(server->tls);
+	server->tls = tls;
+	return 0;
+}
+
 static void on_reload(evutil_socket_t signal_number, short what, void *context)
 {
 	struct server *server = context;
@@ -191,6 +207,10 @@ static void on_reload(evutil_socket_t signal_number, short what, void *context)
 	(void)signal_number;
 	(void)what;
 	if (options_config(server->options, &next, &error) != 0) {
+		log_event(CHAT_LOG_ERROR, "reload_failed", "error", error.text, NULL);
+		return;
+	}
+	if (server->tls && server_renew_tls(server, &next, &error) != 0) {
 		log_event(CHAT_LOG_ERROR, "reload_failed", "error", error.text, NULL);
 		return;
 	}
@@ -258,18 +278,31 @@ static int server_create_events(struct server *server, struct setting_error *err
 	return 0;
 }
 
-static int server_listen(struct server *server, struct setting_error *error)
+static int server_add_listeners(struct server *server, const struct setting_list *list, bool tls,
+				struct setting_error *error)
 {
-	const struct setting_list *list = &server->config.listen;
-
 	for (size_t i = 0; i < list->count; i++) {
-		int err = listener_create(server, list->items[i], &server->listeners[i], error);
+		int err = listener_create(server, list->items[i], tls,
+					  &server->listeners[server->listener_count], error);
 
 		if (err != 0)
 			return err;
 		server->listener_count++;
 	}
 	return 0;
+}
+
+static int server_listen(struct server *server, struct setting_error *error)
+{
+	int err = server_add_listeners(server, &server->config.listen, false, error);
+
+	if (err == 0 && server->config.listen_tls.count > 0)
+		err = tls_create(&server->config, &server->tls, error);
+	if (err == 0)
+		err = server_add_listeners(server, &server->config.listen_tls, true, error);
+	if (err == 0 && server->config.admin[0] != '\0')
+		err = admin_create(server, server->config.admin, &server->admin, error);
+	return err;
 }
 
 static int server_open_store(struct server *server, struct setting_error *error)
@@ -368,12 +401,14 @@ void server_destroy(struct server *server)
 {
 	if (!server)
 		return;
+	admin_destroy(server->admin);
 	server_close_listeners(server);
 	while (server->connections)
 		connection_free(server->connections);
 	/* Threads first: they notify the server until they are joined. */
 	chat_pool_destroy(server->pool);
 	chat_node_destroy(server->node);
+	tls_destroy(server->tls);
 	table_finish(&server->table);
 	event_destroy(server->tick);
 	event_destroy(server->wake);

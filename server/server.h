@@ -15,6 +15,9 @@ enum server_state { SERVER_RUNNING, SERVER_DRAINING, SERVER_DRAINED };
 
 enum { SERVER_SIGNALS = 3 };
 
+struct admin;
+struct tls;
+
 struct server {
 	const struct options *options;
 	struct config config;
@@ -22,7 +25,9 @@ struct server {
 	struct event_base *base;
 	struct chat_pool *pool;
 	struct chat_node *node;
-	struct listener *listeners[SETTING_LIST_MAX];
+	struct tls *tls;     /* NULL: nobody listens with TLS */
+	struct admin *admin; /* NULL: off */
+	struct listener *listeners[2 * SETTING_LIST_MAX];
 	size_t listener_count;
 	struct table table;		/* the connections that the node knows */
 	struct connection *connections; /* all of them */

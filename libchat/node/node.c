@@ -210,4 +210,5 @@ void chat_node_stats_get(const struct chat_node *node, struct chat_node_stats *o
 	*out = node->stats;
 	out->connections = node->conns.count;
 	out->in_flight = node->in_flight;
+	out->store_away = node->store_failed;
 }
