@@ -90,8 +90,11 @@ def test_a_handshake_that_never_ends():
     for said in (b"", b"\x16\x03\x01", b'{"type":"ping"}\n'):
         with socket.create_connection(("127.0.0.1", tls_port(chatd)), TIMEOUT) as s:
             s.sendall(said)
-            while s.recv(1000):
-                pass  # an alert, perhaps; then the end, in time
+            try:
+                while s.recv(1000):
+                    pass  # an alert, perhaps; then the end, in time
+            except ConnectionResetError:
+                pass  # it may be a reset: nothing was said that could be lost
     chatd.finish()
 
 
