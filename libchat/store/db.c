@@ -1,142 +1,130 @@
 /* SPDX-License-Identifier: MIT */
-/* Statements, columns, and the questions that several families of rules ask. */
+/* What every driver shares: rows and columns, locks, and the questions that several families of rules ask. */
 #include "store/db.h"
 
-#include <assert.h>
-#include <stdarg.h>
 #include <stdio.h>
 
-static void db_fail(struct db *db, const char *what)
+void chat_db_fail(struct db *db, const char *format, ...)
 {
+	va_list args;
+
+	va_start(args, format);
 	if (!db->failed)
-		snprintf(db->base.error, sizeof(db->base.error), "%s: %s", what,
-			 sqlite3_errmsg(db->handle));
+		vsnprintf(db->base.error, sizeof(db->base.error), format, args);
+	va_end(args);
 	db->failed = true;
 }
 
-static sqlite3_stmt *db_prepare(struct db *db, const char *sql)
+struct db_rows *chat_db_query(struct db *db, const char *sql, const char *types, ...)
 {
-	size_t i = ((uintptr_t)sql >> 3) % DB_STATEMENTS;
-
-	while (db->cache[i].sql && db->cache[i].sql != sql)
-		i = (i + 1) % DB_STATEMENTS;
-	if (!db->cache[i].sql) {
-		if (sqlite3_prepare_v3(db->handle, sql, -1, SQLITE_PREPARE_PERSISTENT,
-				       &db->cache[i].statement, NULL) != SQLITE_OK) {
-			db_fail(db, "prepare");
-			return NULL;
-		}
-		db->cache[i].sql = sql;
-	}
-	return db->cache[i].statement;
-}
-
-static int db_bind(sqlite3_stmt *statement, int place, char type, va_list *args)
-{
-	struct chat_view view;
-
-	if (type == 'i')
-		return sqlite3_bind_int64(statement, place, va_arg(*args, int64_t));
-	if (type == 'n')
-		return sqlite3_bind_int(statement, place, va_arg(*args, int));
-	view = va_arg(*args, struct chat_view);
-	if (type == 'b' && view.len == 0)
-		return sqlite3_bind_null(statement, place);
-	if (type == 'b')
-		return sqlite3_bind_blob64(statement, place, view.data, view.len, SQLITE_STATIC);
-	assert(type == 'v');
-	return sqlite3_bind_text64(statement, place, view.len ? view.data : "", view.len,
-				   SQLITE_STATIC, SQLITE_UTF8);
-}
-
-sqlite3_stmt *chat_db_query(struct db *db, const char *sql, const char *types, ...)
-{
-	sqlite3_stmt *statement = db->failed ? NULL : db_prepare(db, sql);
+	struct db_rows *rows = NULL;
 	va_list args;
 
-	if (!statement)
+	if (db->failed)
 		return NULL;
-	sqlite3_reset(statement);
 	va_start(args, types);
-	for (int i = 0; types[i] && !db->failed; i++)
-		if (db_bind(statement, i + 1, types[i], &args) != SQLITE_OK)
-			db_fail(db, "bind");
+	rows = db->driver->query(db, sql, types, &args);
 	va_end(args);
-	return db->failed ? NULL : statement;
+	return rows;
 }
 
-bool chat_db_next(struct db *db, sqlite3_stmt *statement)
+bool chat_db_next(struct db *db, struct db_rows *rows)
 {
-	int result = statement ? sqlite3_step(statement) : SQLITE_DONE;
-
-	if (result == SQLITE_ROW)
+	if (!rows)
+		return false;
+	if (db->driver->next(db, rows))
 		return true;
-	if (result != SQLITE_DONE)
-		db_fail(db, "query");
-	chat_db_end(statement);
+	db->driver->end(db, rows);
 	return false;
 }
 
-void chat_db_end(sqlite3_stmt *statement)
+void chat_db_end(struct db *db, struct db_rows *rows)
 {
-	if (!statement)
-		return;
-	sqlite3_reset(statement);
-	sqlite3_clear_bindings(statement);
+	if (rows)
+		db->driver->end(db, rows);
 }
 
-void chat_db_reset(struct db *db)
+void chat_db_finish(struct db *db, struct db_rows *rows)
 {
-	for (size_t i = 0; i < DB_STATEMENTS; i++)
-		chat_db_end(db->cache[i].statement);
-}
-
-void chat_db_finish(struct db *db, sqlite3_stmt *statement)
-{
-	while (chat_db_next(db, statement))
+	while (chat_db_next(db, rows))
 		;
 }
 
-uint64_t chat_db_first(struct db *db, sqlite3_stmt *statement)
+uint64_t chat_db_first(struct db *db, struct db_rows *rows)
 {
 	uint64_t value = 0;
 
-	if (chat_db_next(db, statement)) {
-		value = chat_db_u64(statement, 0);
-		chat_db_end(statement);
+	if (chat_db_next(db, rows)) {
+		value = chat_db_u64(db, rows, 0);
+		chat_db_end(db, rows);
 	}
 	return value;
 }
 
-uint64_t chat_db_u64(sqlite3_stmt *statement, int column)
+uint64_t chat_db_last_id(struct db *db)
 {
-	return (uint64_t)sqlite3_column_int64(statement, column);
+	return db->failed ? 0 : db->driver->last_id(db);
 }
 
-struct chat_view chat_db_view(struct db *db, sqlite3_stmt *statement, int column,
-			      struct chat_op *op)
+uint64_t chat_db_u64(struct db *db, struct db_rows *rows, int column)
 {
-	struct chat_view view = {(const char *)sqlite3_column_text(statement, column),
-				 (size_t)sqlite3_column_bytes(statement, column)};
+	return db->driver->u64(rows, column);
+}
 
-	if (!view.data || chat_arena_copy(&op->arena, view, &view) != 0) {
-		if (sqlite3_column_type(statement, column) != SQLITE_NULL)
-			db->failed = true;
-		view = (struct chat_view){0};
-	}
-	return view;
+struct chat_view chat_db_view(struct db *db, struct db_rows *rows, int column, struct chat_op *op)
+{
+	struct chat_view view = db->driver->view(db, rows, column), copy = {0};
+
+	if (view.data && chat_arena_copy(&op->arena, view, &copy) != 0)
+		chat_db_fail(db, "out of memory");
+	return copy;
 }
 
 void *chat_db_array(struct db *db, struct chat_op *op, size_t count, size_t size)
 {
 	void *out = chat_arena_array(&op->arena, count, size);
 
-	if (!out) {
-		snprintf(db->base.error, sizeof(db->base.error), "out of memory");
-		db->failed = true;
-	}
+	if (!out)
+		chat_db_fail(db, "out of memory");
 	return out;
 }
+
+/* --- Locks ------------------------------------------------------------------------------------------- */
+
+void chat_db_lock_conversation(struct db *db, uint64_t conversation)
+{
+	if (db->driver->locks)
+		chat_db_run(db, "SELECT id FROM conversation WHERE id=? FOR UPDATE", "i",
+			    conversation);
+}
+
+void chat_db_lock_user(struct db *db, chat_id user)
+{
+	if (db->driver->locks)
+		chat_db_run(db, "SELECT id FROM user WHERE id=? FOR UPDATE", "i", user);
+}
+
+uint64_t chat_db_make_direct(struct db *db, chat_id a, chat_id b)
+{
+	chat_db_run(db, "INSERT INTO conversation(low,high) VALUES(?,?)", "ii", a < b ? a : b,
+		    a < b ? b : a);
+	return chat_db_last_id(db);
+}
+
+void chat_db_lock_direct(struct db *db, chat_id a, chat_id b)
+{
+	uint64_t id;
+
+	if (!db->driver->locks)
+		return;
+	id = chat_db_direct_id(db, a, b);
+	if (id == 0)
+		id = chat_db_make_direct(db, a, b);
+	/* Written, not locked alone: a cluster that certifies writes when they commit sees no locks of other servers. */
+	chat_db_run(db, "UPDATE conversation SET epoch=epoch+1 WHERE id=?", "i", id);
+}
+
+/* --- What several families of rules ask -------------------------------------------------------------- */
 
 bool chat_db_user_exists(struct db *db, chat_id user)
 {

@@ -1,57 +1,88 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A connection to an SQLite database, as the rules use it: statements are prepared once and kept, values are
+ * A connection to a database, as the rules use it: statements are prepared once and kept, values are
  * always bound, and a failure sticks: after it every query gives no row, until the transaction
  * is rolled back. So a rule reads like what it decides, and whoever runs it asks once whether all went well.
+ *
+ * Below it stands a driver, one file for each kind of database (sqlite.c, mysql.c). The rules' SQL is what both understand;
+ * what they don't share is a function here.
  */
 #ifndef CHAT_STORE_DB_H
 #define CHAT_STORE_DB_H
 
-#include <sqlite3.h>
+#include <stdarg.h>
 
 #include "chat/store.h"
 
 enum { DB_STATEMENTS = 256 }; /* distinct statements; the rules have fewer */
 
+struct db;
+struct db_rows; /* the driver's: a statement that is being read */
+
+struct db_driver {
+	/* The statement of that text with its values bound (types as of chat_db_query), begun. NULL: it failed, see db_fail. */
+	struct db_rows *(*query)(struct db *db, const char *sql, const char *types, va_list *args);
+	/* False: there is no further row, or (then db_fail) it cannot be had. */
+	bool (*next)(struct db *db, struct db_rows *rows);
+	void (*end)(struct db *db, struct db_rows *rows);
+	uint64_t (*u64)(struct db_rows *rows, int column);
+	/* Borrowed until the next row; data is NULL for SQL's NULL. */
+	struct chat_view (*view)(struct db *db, struct db_rows *rows, int column);
+	/* The id that the last INSERT was given. */
+	uint64_t (*last_id)(struct db *db);
+	/* Whether rows are locked as chat_db_lock says; without it whoever writes is alone. */
+	bool locks;
+};
+
 struct db {
 	struct chat_backend base;
-	sqlite3 *handle;
-	bool read_only;
+	const struct db_driver *driver;
 	bool failed; /* in this transaction */
 	struct chat_store_limits limits;
-	struct {
-		const char *sql; /* the literal's address is its identity */
-		sqlite3_stmt *statement;
-	} cache[DB_STATEMENTS];
 };
 
 typedef void db_rule(struct db *db, struct chat_op *op);
 extern db_rule *const chat_db_rules[CHAT_OP_COUNT];
 
+/* The transaction has failed, for that reason: the first is kept. */
+CHAT_PRINTF(2, 3) void chat_db_fail(struct db *db, const char *format, ...);
+
 /*
  * The statement with its values bound. types: i int64_t or uint64_t, n int or enum, v struct chat_view as text,
- * b struct chat_view as a blob. NULL where the transaction has failed.
+ * b struct chat_view as a blob, NULL where it is empty. NULL where the transaction has failed. sql is a literal: its
+ * address is its identity.
  */
-sqlite3_stmt *chat_db_query(struct db *db, const char *sql, const char *types, ...);
-/* The next row. After the last, the statement is reset. */
-bool chat_db_next(struct db *db, sqlite3_stmt *statement);
+struct db_rows *chat_db_query(struct db *db, const char *sql, const char *types, ...);
+/* The next row. After the last, the statement is done. */
+bool chat_db_next(struct db *db, struct db_rows *rows);
 /* Done before the last row. */
-void chat_db_end(sqlite3_stmt *statement);
-/* Every statement back to its beginning: what a transaction that failed may have left open. */
-void chat_db_reset(struct db *db);
+void chat_db_end(struct db *db, struct db_rows *rows);
 /* A change. */
 #define chat_db_run(db, ...) chat_db_finish(db, chat_db_query(db, __VA_ARGS__))
-void chat_db_finish(struct db *db, sqlite3_stmt *statement);
+void chat_db_finish(struct db *db, struct db_rows *rows);
 /* The first column of the one row, or 0. */
 #define chat_db_number(db, ...) chat_db_first(db, chat_db_query(db, __VA_ARGS__))
-uint64_t chat_db_first(struct db *db, sqlite3_stmt *statement);
+uint64_t chat_db_first(struct db *db, struct db_rows *rows);
+uint64_t chat_db_last_id(struct db *db);
 
 /* Columns. Text is copied into the operation's arena; where memory is out the transaction fails. */
-uint64_t chat_db_u64(sqlite3_stmt *statement, int column);
-struct chat_view chat_db_view(struct db *db, sqlite3_stmt *statement, int column,
-			      struct chat_op *op);
+uint64_t chat_db_u64(struct db *db, struct db_rows *rows, int column);
+struct chat_view chat_db_view(struct db *db, struct db_rows *rows, int column, struct chat_op *op);
 /* Room in the operation's arena; NULL (and failed) where memory is out. */
 void *chat_db_array(struct db *db, struct chat_op *op, size_t count, size_t size);
+
+/*
+ * Locks, held to the end of the transaction. Whoever changes what an append depends on (membership, roles, blocks) takes
+ * the conversation's lock first, as the append does, and counts its epoch up; whoever changes a user's sessions
+ * takes the user's. So these are in one order on every connection, of this process and of others. Conversations
+ * come before users.
+ */
+void chat_db_lock_conversation(struct db *db, uint64_t conversation);
+void chat_db_lock_user(struct db *db, chat_id user);
+/* The direct conversation of two, which is made, empty and without members, where there is none. */
+void chat_db_lock_direct(struct db *db, chat_id a, chat_id b);
+/* Makes that conversation; its id. */
+uint64_t chat_db_make_direct(struct db *db, chat_id a, chat_id b);
 
 /* --- What several families of rules ask --- */
 bool chat_db_user_exists(struct db *db, chat_id user);

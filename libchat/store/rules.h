@@ -31,9 +31,10 @@ static inline void rule_refuse(struct chat_op *op, enum chat_code code, const ch
 	op->detail = detail;
 }
 
-/* Where a conversation is, seen by one of its members. Of a direct one that has not begun: id 0. */
+/* Where a conversation is, seen by one of its members. Of a direct one that has not begun all but the id is 0. */
 struct rule_place {
-	uint64_t id;
+	uint64_t id; /* 0: there is none */
+	bool has_begun;
 	uint64_t last_seq;
 	int64_t last_ms;
 	uint32_t epoch;
@@ -62,7 +63,7 @@ struct chat_mark_state *chat_rule_mark_states(struct db *db, struct chat_op *op,
 enum { RULE_EDITED = 1, RULE_RECALLED = 2 }; /* message.flags */
 
 /* Reads a message of the conversation that `user` names by target. */
-void chat_rule_message(struct db *db, struct chat_op *op, sqlite3_stmt *row, int first_column,
+void chat_rule_message(struct db *db, struct chat_op *op, struct db_rows *row, int first_column,
 		       chat_id user, struct chat_target target, struct chat_message *out);
 /* What it takes in a page, estimated from above. */
 size_t chat_rule_message_size(const struct chat_message *message);

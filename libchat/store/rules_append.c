@@ -36,7 +36,7 @@ static struct chat_view append_digest(struct digest *digest, const struct chat_o
 static bool append_is_answered(struct db *db, struct chat_op *op, struct chat_view digest)
 {
 	struct chat_op_append *append = &op->u.append;
-	sqlite3_stmt *row;
+	struct db_rows *row;
 
 	if (append->cid.len == 0)
 		return false;
@@ -44,15 +44,28 @@ static bool append_is_answered(struct db *db, struct chat_op *op, struct chat_vi
 			    "bbi", digest, append->cid, append->from);
 	if (!chat_db_next(db, row))
 		return false;
-	if (chat_db_u64(row, 2) != 0) {
-		append->seq = chat_db_u64(row, 0);
-		append->time_ms = (int64_t)chat_db_u64(row, 1);
+	if (chat_db_u64(db, row, 2) != 0) {
+		append->seq = chat_db_u64(db, row, 0);
+		append->time_ms = (int64_t)chat_db_u64(db, row, 1);
 		append->duplicate = true;
 	} else {
 		rule_refuse(op, CHAT_CODE_CONFLICT, "the cid was used for another message");
 	}
-	chat_db_end(row);
+	chat_db_end(db, row);
 	return true;
+}
+
+/* Where the sender is to write, locked so that nobody's right to do so changes before the commit. */
+static enum chat_code append_place(struct db *db, const struct chat_op_append *append,
+				   struct rule_place *place)
+{
+	uint64_t id = append->target.group;
+
+	if (id == 0)
+		id = chat_db_direct_id(db, append->from, append->target.user);
+	if (id != 0)
+		chat_db_lock_conversation(db, id);
+	return chat_rule_place(db, append->from, append->target, place);
 }
 
 /* What stands between two people; CHAT_CODE_OK: nothing. */
@@ -75,7 +88,7 @@ static enum chat_code append_may_change(struct db *db, const struct chat_op_appe
 					const struct rule_place *place)
 {
 	enum chat_code code = CHAT_CODE_OK;
-	sqlite3_stmt *row;
+	struct db_rows *row;
 
 	if (append->kind == CHAT_MESSAGE_TEXT)
 		return CHAT_CODE_OK;
@@ -85,12 +98,13 @@ static enum chat_code append_may_change(struct db *db, const struct chat_op_appe
 		"iii", place->id, append->changes, place->joined_seq);
 	if (!chat_db_next(db, row))
 		return CHAT_CODE_NO_SUCH_MESSAGE;
-	if (chat_db_u64(row, 1) != CHAT_MESSAGE_TEXT || (chat_db_u64(row, 2) & RULE_RECALLED))
+	if (chat_db_u64(db, row, 1) != CHAT_MESSAGE_TEXT ||
+	    (chat_db_u64(db, row, 2) & RULE_RECALLED))
 		code = CHAT_CODE_NO_SUCH_MESSAGE;
-	else if (chat_db_u64(row, 0) != append->from &&
+	else if (chat_db_u64(db, row, 0) != append->from &&
 		 (append->kind == CHAT_MESSAGE_EDIT || place->role < CHAT_ROLE_ADMIN))
 		code = CHAT_CODE_FORBIDDEN;
-	chat_db_end(row);
+	chat_db_end(db, row);
 	return code;
 }
 
@@ -103,27 +117,25 @@ static bool has_room_for_direct(struct db *db, chat_id user)
 static void direct_join(struct db *db, uint64_t conversation, chat_id user)
 {
 	chat_db_run(db,
-		    "INSERT OR IGNORE INTO member(conversation,user,role,joined_seq,joined_no,"
+		    "REPLACE INTO member(conversation,user,role,joined_seq,joined_no,"
 		    "delivered_seq,read_seq) VALUES(?,?,?,0,0,0,0)",
 		    "iin", conversation, user, CHAT_ROLE_NONE);
 }
 
 /* The first message between two people begins their conversation. */
-static bool append_begin(struct db *db, struct chat_op *op, struct rule_place *place)
+static void append_begin(struct db *db, struct chat_op *op, struct rule_place *place)
 {
 	const struct chat_op_append *append = &op->u.append;
-	chat_id from = append->from, to = append->target.user;
 
-	if (!has_room_for_direct(db, from) || !has_room_for_direct(db, to)) {
+	if (!has_room_for_direct(db, append->from) ||
+	    !has_room_for_direct(db, append->target.user)) {
 		rule_refuse(op, CHAT_CODE_LIMIT_REACHED, "too many conversations");
-		return false;
+		return;
 	}
-	chat_db_run(db, "INSERT INTO conversation(low,high) VALUES(?,?)", "ii",
-		    from < to ? from : to, from < to ? to : from);
-	place->id = (uint64_t)sqlite3_last_insert_rowid(db->handle);
-	direct_join(db, place->id, from);
-	direct_join(db, place->id, to);
-	return true;
+	if (place->id == 0)
+		place->id = chat_db_make_direct(db, append->from, append->target.user);
+	direct_join(db, place->id, append->from);
+	direct_join(db, place->id, append->target.user);
 }
 
 /* The message that is changed shows the change from now on; a recall empties its edits too. */
@@ -182,16 +194,15 @@ void chat_rule_append(struct db *db, struct chat_op *op)
 		hash = append_digest(&digest, append);
 	if (append_is_answered(db, op, hash))
 		return;
-	code = chat_rule_place(db, append->from, append->target, &place);
+	code = append_place(db, append, &place);
 	if (code == CHAT_CODE_OK)
 		code = append_may_write(db, append);
 	if (code == CHAT_CODE_OK)
 		code = append_may_change(db, append, &place);
-	if (code != CHAT_CODE_OK) {
+	if (code != CHAT_CODE_OK)
 		rule_refuse(op, code, NULL);
-		return;
-	}
-	if (place.id == 0 && !append_begin(db, op, &place))
-		return;
-	append_write(db, op, &place, hash);
+	else if (!place.has_begun)
+		append_begin(db, op, &place);
+	if (op->code == CHAT_CODE_OK)
+		append_write(db, op, &place, hash);
 }

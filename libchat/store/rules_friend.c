@@ -15,8 +15,8 @@ static void state_set(struct db *db, chat_id user, chat_id other, enum chat_frie
 		chat_db_run(db, "DELETE FROM friendship WHERE user=? AND other=?", "ii", user,
 			    other);
 	else
-		chat_db_run(db, "INSERT OR REPLACE INTO friendship(user,other,state) VALUES(?,?,?)",
-			    "iin", user, other, state);
+		chat_db_run(db, "REPLACE INTO friendship(user,other,state) VALUES(?,?,?)", "iin",
+			    user, other, state);
 }
 
 /* id and name of who is named by either. */
@@ -49,6 +49,8 @@ static bool friend_begin(struct db *db, struct chat_op *op, bool self_is_allowed
 		rule_refuse(op, CHAT_CODE_BAD_REQUEST, "user: this is yourself");
 		return false;
 	}
+	/* Both sides of a friendship, and their messages, wait for one another here. */
+	chat_db_lock_direct(db, f->user.id, f->other.id);
 	f->before = chat_db_friend_state(db, f->user.id, f->other.id);
 	f->other_before = chat_db_friend_state(db, f->other.id, f->user.id);
 	f->state = f->before;
@@ -177,19 +179,35 @@ void chat_rule_friend_unblock(struct db *db, struct chat_op *op)
 		rule_refuse(op, CHAT_CODE_CONFLICT, "they are not blocked");
 }
 
+static struct db_rows *friends_query(struct db *db, const struct chat_op *op)
+{
+	const struct chat_op_friends *page = &op->u.friends;
+	int64_t alive_since_ms = op->now_ms - (int64_t)page->lease_ms;
+	uint64_t limit = (uint64_t)page->limit + 1;
+
+	if (op->kind == CHAT_OP_FRIENDS_ONLINE)
+		return chat_db_query(
+			db,
+			"SELECT f.other,u.name,f.state,1 FROM friendship f JOIN user u ON"
+			" u.id=f.other WHERE f.user=? AND f.other>? AND f.state=? AND "
+			"EXISTS(SELECT 1"
+			" FROM presence p JOIN node n ON n.name=p.node WHERE p.user=f.other"
+			" AND n.beat_ms>?) ORDER BY f.other LIMIT ?",
+			"iinii", page->user, page->after, CHAT_FRIEND_FRIENDS, alive_since_ms,
+			limit);
+	return chat_db_query(db,
+			     "SELECT f.other,u.name,f.state,EXISTS(SELECT 1 FROM presence p"
+			     " JOIN node n ON n.name=p.node WHERE p.user=f.other AND n.beat_ms>?)"
+			     " FROM friendship f JOIN user u ON u.id=f.other"
+			     " WHERE f.user=? AND f.other>? ORDER BY f.other LIMIT ?",
+			     "iiii", alive_since_ms, page->user, page->after, limit);
+}
+
 /* FRIENDS, and FRIENDS_ONLINE: friends alone, and of these who is online. */
 void chat_rule_friends(struct db *db, struct chat_op *op)
 {
 	struct chat_op_friends *page = &op->u.friends;
-	bool online_only = op->kind == CHAT_OP_FRIENDS_ONLINE;
-	sqlite3_stmt *row = chat_db_query(
-		db,
-		"SELECT f.other,u.name,f.state,f.state=?1 AND EXISTS(SELECT 1 FROM presence p"
-		" JOIN node n ON n.name=p.node WHERE p.user=f.other AND n.beat_ms>?2) AS online"
-		" FROM friendship f JOIN user u ON u.id=f.other"
-		" WHERE f.user=?3 AND f.other>?4 AND (?5=0 OR online) ORDER BY f.other LIMIT ?6",
-		"niiini", CHAT_FRIEND_FRIENDS, op->now_ms - (int64_t)page->lease_ms, page->user,
-		page->after, online_only, (uint64_t)page->limit + 1);
+	struct db_rows *row = friends_query(db, op);
 
 	page->items = chat_db_array(db, op, page->limit, sizeof(*page->items));
 	while (page->items && chat_db_next(db, row)) {
@@ -197,13 +215,13 @@ void chat_rule_friends(struct db *db, struct chat_op *op)
 
 		if (page->count == page->limit) {
 			page->next = page->items[page->count - 1].user.id;
-			chat_db_end(row);
+			chat_db_end(db, row);
 			break;
 		}
 		item = &page->items[page->count++];
-		item->user.id = chat_db_u64(row, 0);
+		item->user.id = chat_db_u64(db, row, 0);
 		item->user.name = chat_db_view(db, row, 1, op);
-		item->state = (enum chat_friend_state)chat_db_u64(row, 2);
-		item->online = chat_db_u64(row, 3) != 0;
+		item->state = (enum chat_friend_state)chat_db_u64(db, row, 2);
+		item->online = item->state == CHAT_FRIEND_FRIENDS && chat_db_u64(db, row, 3) != 0;
 	}
 }

@@ -20,6 +20,7 @@ static bool group_begin(struct db *db, struct chat_op *op, enum chat_role least,
 {
 	const struct chat_op_group *g = &op->u.group;
 
+	chat_db_lock_conversation(db, g->group);
 	if (!chat_db_group_exists(db, g->group)) {
 		rule_refuse(op, CHAT_CODE_NO_SUCH_GROUP, NULL);
 		return false;
@@ -56,7 +57,7 @@ static bool check_other(struct db *db, struct chat_op *op, enum chat_role *role)
 static void group_info(struct db *db, struct chat_op *op)
 {
 	struct chat_op_group *g = &op->u.group;
-	sqlite3_stmt *row =
+	struct db_rows *row =
 		chat_db_query(db, "SELECT name,description,open,members FROM chat_group WHERE id=?",
 			      "i", g->group);
 
@@ -65,9 +66,9 @@ static void group_info(struct db *db, struct chat_op *op)
 	g->info.id = g->group;
 	g->info.name = chat_db_view(db, row, 0, op);
 	g->info.description = chat_db_view(db, row, 1, op);
-	g->info.open = chat_db_u64(row, 2) != 0;
-	g->info.members = (uint32_t)chat_db_u64(row, 3);
-	chat_db_end(row);
+	g->info.open = chat_db_u64(db, row, 2) != 0;
+	g->info.members = (uint32_t)chat_db_u64(db, row, 3);
+	chat_db_end(db, row);
 	g->info.role = role_of(db, g->group, g->user);
 }
 
@@ -96,9 +97,8 @@ static void member_add(struct db *db, struct chat_op *op, enum chat_role role)
 		    g->group);
 	chat_db_run(db,
 		    "INSERT INTO member(conversation,user,role,joined_seq,joined_no,"
-		    "delivered_seq,read_seq) SELECT id,?1,?2,?3,joins,?3,?3 FROM chat_group"
-		    " WHERE id=?4",
-		    "inii", g->user, role, g->joined_seq, g->group);
+		    "delivered_seq,read_seq) SELECT id,?,?,?,joins,?,? FROM chat_group WHERE id=?",
+		    "iniiii", g->user, role, g->joined_seq, g->joined_seq, g->joined_seq, g->group);
 }
 
 static bool check_groups(struct db *db, struct chat_op *op)
@@ -117,7 +117,7 @@ void chat_rule_group_create(struct db *db, struct chat_op *op)
 	if (!check_groups(db, op))
 		return;
 	chat_db_run(db, "INSERT INTO conversation(last_seq) VALUES(0)", "");
-	g->group = (chat_id)sqlite3_last_insert_rowid(db->handle);
+	g->group = chat_db_last_id(db);
 	chat_db_run(db,
 		    "INSERT INTO chat_group(id,name,description,open,members,joins)"
 		    " VALUES(?,?,?,?,0,0)",
@@ -148,6 +148,7 @@ void chat_rule_group_join(struct db *db, struct chat_op *op)
 {
 	struct chat_op_group *g = &op->u.group;
 
+	chat_db_lock_conversation(db, g->group);
 	if (!chat_db_group_exists(db, g->group)) {
 		rule_refuse(op, CHAT_CODE_NO_SUCH_GROUP, NULL);
 	} else if (role_of(db, g->group, g->user) != CHAT_ROLE_NONE) {
@@ -173,9 +174,9 @@ static void group_end(struct db *db, chat_id group)
 {
 	chat_db_run(db, "UPDATE chat_group SET dissolved=1,members=0 WHERE id=?", "i", group);
 	chat_db_run(db,
-		    "DELETE FROM mark WHERE conversation=?1 AND user IN"
-		    " (SELECT user FROM member WHERE conversation=?1)",
-		    "i", group);
+		    "DELETE FROM mark WHERE conversation=? AND user IN"
+		    " (SELECT user FROM member WHERE conversation=?)",
+		    "ii", group, group);
 	chat_db_run(db, "DELETE FROM member WHERE conversation=?", "i", group);
 	chat_db_run(db, "DELETE FROM invitation WHERE grp=?", "i", group);
 	chat_db_run(db, "DELETE FROM barred WHERE grp=?", "i", group);
@@ -257,8 +258,7 @@ void chat_rule_group_kick(struct db *db, struct chat_op *op)
 		return;
 	}
 	member_remove(db, g->group, g->other);
-	chat_db_run(db, "INSERT OR IGNORE INTO barred(grp,user) VALUES(?,?)", "ii", g->group,
-		    g->other);
+	chat_db_run(db, "REPLACE INTO barred(grp,user) VALUES(?,?)", "ii", g->group, g->other);
 	group_count_up(db, op);
 }
 

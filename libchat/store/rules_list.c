@@ -9,7 +9,7 @@ void chat_rule_group_members(struct db *db, struct chat_op *op)
 {
 	struct chat_op_members *page = &op->u.members;
 	uint64_t id;
-	sqlite3_stmt *row;
+	struct db_rows *row;
 
 	op->code = chat_db_resolve(db, page->user, (struct chat_target){.group = page->group}, &id);
 	if (op->code != CHAT_CODE_OK)
@@ -28,14 +28,14 @@ void chat_rule_group_members(struct db *db, struct chat_op *op)
 
 		if (page->count == page->limit) {
 			page->next = page->items[page->count - 1].user.id;
-			chat_db_end(row);
+			chat_db_end(db, row);
 			break;
 		}
 		item = &page->items[page->count++];
-		item->user.id = chat_db_u64(row, 0);
+		item->user.id = chat_db_u64(db, row, 0);
 		item->user.name = chat_db_view(db, row, 1, op);
-		item->role = (enum chat_role)chat_db_u64(row, 2);
-		item->online = chat_db_u64(row, 3) != 0;
+		item->role = (enum chat_role)chat_db_u64(db, row, 2);
+		item->online = chat_db_u64(db, row, 3) != 0;
 	}
 }
 
@@ -46,7 +46,7 @@ static size_t list_invitations(struct db *db, struct chat_op *op)
 	size_t bytes = 0;
 	size_t count =
 		chat_db_number(db, "SELECT COUNT(*) FROM invitation WHERE user=?", "i", page->user);
-	sqlite3_stmt *row = chat_db_query(
+	struct db_rows *row = chat_db_query(
 		db,
 		"SELECT i.grp,g.name,i.inviter FROM invitation i JOIN chat_group g ON g.id=i.grp"
 		" WHERE i.user=? ORDER BY i.grp",
@@ -56,29 +56,30 @@ static size_t list_invitations(struct db *db, struct chat_op *op)
 	while (page->invitations && chat_db_next(db, row)) {
 		struct chat_invitation *item = &page->invitations[page->invitation_count++];
 
-		item->group = chat_db_u64(row, 0);
+		item->group = chat_db_u64(db, row, 0);
 		item->group_name = chat_db_view(db, row, 1, op);
-		item->by = chat_db_u64(row, 2);
+		item->by = chat_db_u64(db, row, 2);
 		bytes += chat_json_text_len(item->group_name) + GROUP_OVERHEAD;
 	}
 	return bytes;
 }
 
-static void group_read(struct db *db, struct chat_op *op, sqlite3_stmt *row, struct chat_group *out)
+static void group_read(struct db *db, struct chat_op *op, struct db_rows *row,
+		       struct chat_group *out)
 {
-	out->id = chat_db_u64(row, 0);
+	out->id = chat_db_u64(db, row, 0);
 	out->name = chat_db_view(db, row, 1, op);
 	out->description = chat_db_view(db, row, 2, op);
-	out->open = chat_db_u64(row, 3) != 0;
-	out->members = (uint32_t)chat_db_u64(row, 4);
-	out->role = (enum chat_role)chat_db_u64(row, 5);
+	out->open = chat_db_u64(db, row, 3) != 0;
+	out->members = (uint32_t)chat_db_u64(db, row, 4);
+	out->role = (enum chat_role)chat_db_u64(db, row, 5);
 }
 
 void chat_rule_groups(struct db *db, struct chat_op *op)
 {
 	struct chat_op_groups *page = &op->u.groups;
 	size_t bytes = 0;
-	sqlite3_stmt *row;
+	struct db_rows *row;
 
 	if (page->after == 0)
 		bytes = list_invitations(db, op);
@@ -96,7 +97,7 @@ void chat_rule_groups(struct db *db, struct chat_op *op)
 			 GROUP_OVERHEAD;
 		if (page->count == page->limit || (page->count > 0 && bytes > page->bytes_max)) {
 			page->next = page->items[page->count - 1].id;
-			chat_db_end(row);
+			chat_db_end(db, row);
 			break;
 		}
 		page->items[page->count++] = group;

@@ -15,7 +15,7 @@ enum chat_code chat_rule_place(struct db *db, chat_id user, struct chat_target t
 			       struct rule_place *out)
 {
 	enum chat_code code = chat_db_resolve(db, user, target, &out->id);
-	sqlite3_stmt *row;
+	struct db_rows *row;
 
 	*out = (struct rule_place){.id = code == CHAT_CODE_OK ? out->id : 0};
 	if (out->id == 0)
@@ -27,15 +27,21 @@ enum chat_code chat_rule_place(struct db *db, chat_id user, struct chat_target t
 			    "ii", out->id, user);
 	if (!chat_db_next(db, row))
 		return code;
-	out->last_seq = chat_db_u64(row, 0);
-	out->last_ms = (int64_t)chat_db_u64(row, 1);
-	out->epoch = (uint32_t)chat_db_u64(row, 2);
-	out->joined_seq = chat_db_u64(row, 3);
-	out->read_seq = chat_db_u64(row, 4);
-	out->delivered_seq = chat_db_u64(row, 5);
-	out->role = (enum chat_role)chat_db_u64(row, 6);
-	chat_db_end(row);
+	out->has_begun = true;
+	out->last_seq = chat_db_u64(db, row, 0);
+	out->last_ms = (int64_t)chat_db_u64(db, row, 1);
+	out->epoch = (uint32_t)chat_db_u64(db, row, 2);
+	out->joined_seq = chat_db_u64(db, row, 3);
+	out->read_seq = chat_db_u64(db, row, 4);
+	out->delivered_seq = chat_db_u64(db, row, 5);
+	out->role = (enum chat_role)chat_db_u64(db, row, 6);
+	chat_db_end(db, row);
 	return code;
+}
+
+static uint64_t further(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
 }
 
 /* Whether receipts do not pass between a user and the other of a direct conversation. */
@@ -84,7 +90,7 @@ static uint64_t device_mark(struct db *db, const struct chat_mark_write *write,
 		db, "SELECT delivered_seq FROM mark WHERE user=? AND device=? AND conversation=?",
 		"ivi", write->user, write->device, place->id);
 
-	return mark > place->joined_seq ? mark : place->joined_seq;
+	return further(mark, place->joined_seq);
 }
 
 static void mark_write(struct db *db, struct chat_mark_write *write)
@@ -92,6 +98,7 @@ static void mark_write(struct db *db, struct chat_mark_write *write)
 	struct rule_place place;
 	uint64_t mark, seq;
 
+	write->moved = false;
 	if (chat_rule_place(db, write->user, write->target, &place) != CHAT_CODE_OK ||
 	    place.id == 0 ||
 	    chat_db_number(db, "SELECT 1 FROM device WHERE user=? AND device=?", "iv", write->user,
@@ -102,7 +109,7 @@ static void mark_write(struct db *db, struct chat_mark_write *write)
 	if (seq <= mark || (write->only_next && mark + 1 != seq))
 		return;
 	chat_db_run(db,
-		    "INSERT OR REPLACE INTO mark(user,device,conversation,delivered_seq)"
+		    "REPLACE INTO mark(user,device,conversation,delivered_seq)"
 		    " VALUES(?,?,?,?)",
 		    "ivii", write->user, write->device, place.id, seq);
 	if (seq <= place.delivered_seq)
@@ -135,12 +142,12 @@ struct chat_mark_state *chat_rule_mark_states(struct db *db, struct chat_op *op,
 {
 	size_t room = chat_db_number(db, "SELECT COUNT(*) FROM member WHERE user=?", "i", user);
 	struct chat_mark_state *states = chat_db_array(db, op, room, sizeof(*states));
-	sqlite3_stmt *row = chat_db_query(
+	struct db_rows *row = chat_db_query(
 		db,
-		"SELECT c.id,c.low,c.high,c.last_seq,c.epoch,max(m.joined_seq,ifnull((SELECT"
-		" k.delivered_seq FROM mark k WHERE k.user=m.user AND k.device=?1"
-		" AND k.conversation=c.id),0)) AS delivered"
-		" FROM member m JOIN conversation c ON c.id=m.conversation WHERE m.user=?2",
+		"SELECT c.id,c.low,c.high,c.last_seq,c.epoch,m.joined_seq,k.delivered_seq"
+		" FROM member m JOIN conversation c ON c.id=m.conversation LEFT JOIN mark k"
+		" ON k.user=m.user AND k.device=? AND k.conversation=m.conversation"
+		" WHERE m.user=?",
 		"vi", device, user);
 
 	*count = 0;
@@ -148,11 +155,11 @@ struct chat_mark_state *chat_rule_mark_states(struct db *db, struct chat_op *op,
 	while (states && chat_db_next(db, row)) {
 		struct chat_mark_state *state = &states[*count];
 
-		state->target = target_of(user, chat_db_u64(row, 0), chat_db_u64(row, 1),
-					  chat_db_u64(row, 2));
-		state->last_seq = chat_db_u64(row, 3);
-		state->epoch = (uint32_t)chat_db_u64(row, 4);
-		state->delivered_seq = chat_db_u64(row, 5);
+		state->target = target_of(user, chat_db_u64(db, row, 0), chat_db_u64(db, row, 1),
+					  chat_db_u64(db, row, 2));
+		state->last_seq = chat_db_u64(db, row, 3);
+		state->epoch = (uint32_t)chat_db_u64(db, row, 4);
+		state->delivered_seq = further(chat_db_u64(db, row, 5), chat_db_u64(db, row, 6));
 		if (state->last_seq > state->delivered_seq)
 			(*pending)++;
 		else if (behind)
@@ -175,16 +182,16 @@ void chat_rule_sync(struct db *db, struct chat_op *op)
 
 /* --- Messages ---------------------------------------------------------------------------------------- */
 
-void chat_rule_message(struct db *db, struct chat_op *op, sqlite3_stmt *row, int first_column,
+void chat_rule_message(struct db *db, struct chat_op *op, struct db_rows *row, int first_column,
 		       chat_id user, struct chat_target target, struct chat_message *out)
 {
-	uint64_t flags = chat_db_u64(row, first_column + 5);
+	uint64_t flags = chat_db_u64(db, row, first_column + 5);
 
-	out->seq = chat_db_u64(row, first_column);
-	out->kind = (enum chat_message_kind)chat_db_u64(row, first_column + 1);
-	out->from = chat_db_u64(row, first_column + 2);
-	out->time_ms = (int64_t)chat_db_u64(row, first_column + 3);
-	out->changes = chat_db_u64(row, first_column + 4);
+	out->seq = chat_db_u64(db, row, first_column);
+	out->kind = (enum chat_message_kind)chat_db_u64(db, row, first_column + 1);
+	out->from = chat_db_u64(db, row, first_column + 2);
+	out->time_ms = (int64_t)chat_db_u64(db, row, first_column + 3);
+	out->changes = chat_db_u64(db, row, first_column + 4);
 	out->edited = (flags & RULE_EDITED) != 0;
 	out->recalled = (flags & RULE_RECALLED) != 0;
 	out->text = chat_db_view(db, row, first_column + 6, op);
@@ -199,8 +206,8 @@ size_t chat_rule_message_size(const struct chat_message *message)
 	return chat_json_text_len(message->text) + message->data.len + MESSAGE_OVERHEAD;
 }
 
-static sqlite3_stmt *history_query(struct db *db, const struct chat_op_history *history,
-				   const struct rule_place *place)
+static struct db_rows *history_query(struct db *db, const struct chat_op_history *history,
+				     const struct rule_place *place)
 {
 	uint64_t before = history->before != 0 ? history->before : place->last_seq + 1;
 	uint64_t after = history->forward && history->after > place->joined_seq ? history->after
@@ -231,7 +238,7 @@ void chat_rule_history(struct db *db, struct chat_op *op)
 {
 	struct chat_op_history *history = &op->u.history;
 	struct rule_place place;
-	sqlite3_stmt *row;
+	struct db_rows *row;
 	size_t bytes = 0;
 
 	op->code = chat_rule_place(db, history->user, history->target, &place);
@@ -249,7 +256,7 @@ void chat_rule_history(struct db *db, struct chat_op *op)
 		if (history->count == history->limit ||
 		    (history->count > 0 && bytes > history->bytes_max)) {
 			history->more = true;
-			chat_db_end(row);
+			chat_db_end(db, row);
 			break;
 		}
 		history->messages[history->count++] = message;
@@ -264,7 +271,7 @@ void chat_rule_history(struct db *db, struct chat_op *op)
 static void conversation_peer(struct db *db, chat_id user, uint64_t id,
 			      struct chat_conversation *out)
 {
-	sqlite3_stmt *row;
+	struct db_rows *row;
 
 	out->peer_hidden = is_hidden(db, user, out->target);
 	if (out->target.group != 0 || out->peer_hidden)
@@ -274,16 +281,16 @@ static void conversation_peer(struct db *db, chat_id user, uint64_t id,
 		"ii", id, out->target.user);
 	if (!chat_db_next(db, row))
 		return;
-	out->peer_delivered_seq = chat_db_u64(row, 0);
-	out->peer_read_seq = chat_db_u64(row, 1);
-	chat_db_end(row);
+	out->peer_delivered_seq = chat_db_u64(db, row, 0);
+	out->peer_read_seq = chat_db_u64(db, row, 1);
+	chat_db_end(db, row);
 }
 
 static struct chat_view conversation_name(struct db *db, struct chat_op *op,
 					  struct chat_target target)
 {
 	struct chat_view name = {0};
-	sqlite3_stmt *row =
+	struct db_rows *row =
 		target.group != 0
 			? chat_db_query(db, "SELECT name FROM chat_group WHERE id=?", "i",
 					target.group)
@@ -291,7 +298,7 @@ static struct chat_view conversation_name(struct db *db, struct chat_op *op,
 
 	if (chat_db_next(db, row)) {
 		name = chat_db_view(db, row, 0, op);
-		chat_db_end(row);
+		chat_db_end(db, row);
 	}
 	return name;
 }
@@ -300,7 +307,7 @@ static void conversation_last(struct db *db, struct chat_op *op, uint64_t id, ui
 			      struct chat_conversation *out)
 {
 	struct chat_message *last;
-	sqlite3_stmt *row;
+	struct db_rows *row;
 
 	if (out->last_seq <= joined_seq)
 		return;
@@ -311,7 +318,7 @@ static void conversation_last(struct db *db, struct chat_op *op, uint64_t id, ui
 	if (!last || !chat_db_next(db, row))
 		return;
 	chat_rule_message(db, op, row, 0, op->u.conversations.user, out->target, last);
-	chat_db_end(row);
+	chat_db_end(db, row);
 	out->last = last;
 }
 
@@ -326,31 +333,31 @@ void chat_rule_conversations(struct db *db, struct chat_op *op)
 	struct chat_op_conversations *page = &op->u.conversations;
 	size_t bytes = 0;
 	uint64_t id, last_id = 0;
-	sqlite3_stmt *row = chat_db_query(
+	struct db_rows *row = chat_db_query(
 		db,
-		"SELECT c.id,c.low,c.high,c.last_seq,m.joined_seq,m.read_seq,"
-		"max(m.joined_seq,ifnull((SELECT k.delivered_seq FROM mark k WHERE k.user=m.user"
-		" AND k.device=?1 AND k.conversation=c.id),0))"
-		" FROM member m JOIN conversation c ON c.id=m.conversation"
-		" WHERE m.user=?2 AND m.conversation>?3 ORDER BY m.conversation LIMIT ?4",
+		"SELECT c.id,c.low,c.high,c.last_seq,m.joined_seq,m.read_seq,k.delivered_seq"
+		" FROM member m JOIN conversation c ON c.id=m.conversation LEFT JOIN mark k"
+		" ON k.user=m.user AND k.device=? AND k.conversation=m.conversation"
+		" WHERE m.user=? AND m.conversation>? ORDER BY m.conversation LIMIT ?",
 		"viii", page->device, page->user, page->after, (uint64_t)page->limit + 1);
 
 	page->items = chat_db_array(db, op, page->limit, sizeof(*page->items));
 	while (page->items && chat_db_next(db, row)) {
 		struct chat_conversation item = {0};
 
-		id = chat_db_u64(row, 0);
-		item.target = target_of(page->user, id, chat_db_u64(row, 1), chat_db_u64(row, 2));
-		item.last_seq = chat_db_u64(row, 3);
-		item.read_seq = chat_db_u64(row, 5);
-		item.delivered_seq = chat_db_u64(row, 6);
+		id = chat_db_u64(db, row, 0);
+		item.target =
+			target_of(page->user, id, chat_db_u64(db, row, 1), chat_db_u64(db, row, 2));
+		item.last_seq = chat_db_u64(db, row, 3);
+		item.read_seq = chat_db_u64(db, row, 5);
+		item.delivered_seq = further(chat_db_u64(db, row, 4), chat_db_u64(db, row, 6));
 		item.name = conversation_name(db, op, item.target);
 		conversation_peer(db, page->user, id, &item);
-		conversation_last(db, op, id, chat_db_u64(row, 4), &item);
+		conversation_last(db, op, id, chat_db_u64(db, row, 4), &item);
 		bytes += conversation_size(&item);
 		if (page->count == page->limit || (page->count > 0 && bytes > page->bytes_max)) {
 			page->next = last_id;
-			chat_db_end(row);
+			chat_db_end(db, row);
 			break;
 		}
 		page->items[page->count++] = item;

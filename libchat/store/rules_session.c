@@ -12,19 +12,19 @@
 /* What a node's sessions left behind goes; their devices were last seen at its last heartbeat. */
 static void node_clear(struct db *db, struct chat_view node)
 {
-	chat_db_run(
-		db,
-		"UPDATE device SET since_ms=max(since_ms,(SELECT beat_ms FROM node WHERE name=?1))"
-		" WHERE EXISTS(SELECT 1 FROM node WHERE name=?1) AND (user,device) IN"
-		" (SELECT user,device FROM presence WHERE node=?1)",
-		"v", node);
+	uint64_t beat_ms = chat_db_number(db, "SELECT beat_ms FROM node WHERE name=?", "v", node);
+
+	chat_db_run(db,
+		    "UPDATE device SET since_ms=? WHERE since_ms<? AND (user,device) IN"
+		    " (SELECT user,device FROM presence WHERE node=?)",
+		    "iiv", beat_ms, beat_ms, node);
 	chat_db_run(db, "DELETE FROM presence WHERE node=?", "v", node);
 }
 
 void chat_rule_node_beat(struct db *db, struct chat_op *op)
 {
-	chat_db_run(db, "INSERT OR REPLACE INTO node(name,beat_ms) VALUES(?,?)", "vi",
-		    op->u.node.node, op->now_ms);
+	chat_db_run(db, "REPLACE INTO node(name,beat_ms) VALUES(?,?)", "vi", op->u.node.node,
+		    op->now_ms);
 }
 
 void chat_rule_node_start(struct db *db, struct chat_op *op)
@@ -58,15 +58,15 @@ static bool token_find(struct db *db, struct chat_op *op)
 {
 	struct chat_op_session_open *open = &op->u.session_open;
 	struct token_hash hash;
-	sqlite3_stmt *row =
+	struct db_rows *row =
 		chat_db_query(db, "SELECT user,device FROM token WHERE hash=? AND expires_ms>?",
 			      "bi", token_hash(&hash, open->token), op->now_ms);
 
 	if (!chat_db_next(db, row))
 		return false;
-	open->user = chat_db_u64(row, 0);
+	open->user = chat_db_u64(db, row, 0);
 	open->device = chat_db_view(db, row, 1, op);
-	chat_db_end(row);
+	chat_db_end(db, row);
 	return true;
 }
 
@@ -87,19 +87,20 @@ static void token_store(struct db *db, const struct chat_op_session_open *open)
 static bool open_identify(struct db *db, struct chat_op *op)
 {
 	struct chat_op_session_open *open = &op->u.session_open;
-	sqlite3_stmt *row;
+	struct db_rows *row;
 	bool known;
 
 	if (open->user == 0 && !token_find(db, op)) {
 		rule_refuse(op, CHAT_CODE_INVALID_CREDENTIALS, NULL);
 		return false;
 	}
+	chat_db_lock_user(db, open->user);
 	row = chat_db_query(db, "SELECT name FROM user WHERE id=? AND (?='' OR hash=?)", "ivv",
 			    open->user, open->old_hash, open->old_hash);
 	known = chat_db_next(db, row);
 	if (known) {
 		open->name = chat_db_view(db, row, 0, op);
-		chat_db_end(row);
+		chat_db_end(db, row);
 	} else {
 		rule_refuse(op, CHAT_CODE_INVALID_CREDENTIALS, NULL);
 	}
@@ -110,7 +111,7 @@ static bool open_identify(struct db *db, struct chat_op *op)
 static bool open_claim(struct db *db, struct chat_op *op)
 {
 	struct chat_op_session_open *open = &op->u.session_open;
-	sqlite3_stmt *row = chat_db_query(
+	struct db_rows *row = chat_db_query(
 		db,
 		"SELECT p.device=?,p.node,p.session FROM presence p JOIN node n ON n.name=p.node"
 		" WHERE p.user=? AND n.beat_ms>? AND NOT (p.node=? AND p.session=?)",
@@ -120,10 +121,10 @@ static bool open_claim(struct db *db, struct chat_op *op)
 	open->first = true;
 	while (chat_db_next(db, row)) {
 		open->first = false;
-		if (chat_db_u64(row, 0) == 0)
+		if (chat_db_u64(db, row, 0) == 0)
 			continue;
 		open->holder.node = chat_db_view(db, row, 1, op);
-		open->holder.session = chat_db_u64(row, 2);
+		open->holder.session = chat_db_u64(db, row, 2);
 	}
 	if (open->holder.session == 0 || open->replace)
 		return true;
@@ -144,11 +145,11 @@ static bool open_device(struct db *db, struct chat_op *op)
 			return false;
 		}
 		chat_db_run(db,
-			    "INSERT OR REPLACE INTO mark(user,device,conversation,delivered_seq)"
+			    "REPLACE INTO mark(user,device,conversation,delivered_seq)"
 			    " SELECT user,?,conversation,delivered_seq FROM member WHERE user=?",
 			    "vi", open->device, open->user);
 	}
-	chat_db_run(db, "INSERT OR REPLACE INTO device(user,device,since_ms) VALUES(?,?,?)", "ivi",
+	chat_db_run(db, "REPLACE INTO device(user,device,since_ms) VALUES(?,?,?)", "ivi",
 		    open->user, open->device, op->now_ms);
 	return true;
 }
@@ -160,8 +161,8 @@ void chat_rule_session_open(struct db *db, struct chat_op *op)
 	if (!open_identify(db, op) || !open_claim(db, op) || !open_device(db, op))
 		return;
 	token_store(db, open);
-	chat_db_run(db, "INSERT OR REPLACE INTO presence(user,device,node,session) VALUES(?,?,?,?)",
-		    "ivvi", open->user, open->device, open->at.node, open->at.session);
+	chat_db_run(db, "REPLACE INTO presence(user,device,node,session) VALUES(?,?,?,?)", "ivvi",
+		    open->user, open->device, open->at.node, open->at.session);
 	open->marks = chat_rule_mark_states(db, op, open->user, open->device, false,
 					    &open->mark_count, &open->pending);
 }
@@ -172,6 +173,7 @@ void chat_rule_session_close(struct db *db, struct chat_op *op)
 {
 	struct chat_op_session_close *close = &op->u.session_close;
 
+	chat_db_lock_user(db, close->user);
 	/* Somebody else's by now: a later login took it over, and with it the token. */
 	if (chat_db_number(db,
 			   "SELECT 1 FROM presence WHERE user=? AND device=?"
@@ -196,7 +198,7 @@ void chat_rule_devices(struct db *db, struct chat_op *op)
 	struct chat_op_devices *devices = &op->u.devices;
 	size_t count =
 		chat_db_number(db, "SELECT COUNT(*) FROM device WHERE user=?", "i", devices->user);
-	sqlite3_stmt *row = chat_db_query(
+	struct db_rows *row = chat_db_query(
 		db,
 		"SELECT d.device,d.since_ms,EXISTS(SELECT 1 FROM presence p JOIN node n"
 		" ON n.name=p.node WHERE p.user=d.user AND p.device=d.device AND n.beat_ms>?)"
@@ -208,16 +210,17 @@ void chat_rule_devices(struct db *db, struct chat_op *op)
 		struct chat_device *device = &devices->items[devices->count++];
 
 		device->name = chat_db_view(db, row, 0, op);
-		device->since_ms = (int64_t)chat_db_u64(row, 1);
-		device->online = chat_db_u64(row, 2) != 0;
+		device->since_ms = (int64_t)chat_db_u64(db, row, 1);
+		device->online = chat_db_u64(db, row, 2) != 0;
 	}
 }
 
 void chat_rule_device_remove(struct db *db, struct chat_op *op)
 {
 	struct chat_op_device_remove *remove = &op->u.device_remove;
-	sqlite3_stmt *row;
+	struct db_rows *row;
 
+	chat_db_lock_user(db, remove->user);
 	if (chat_db_number(db, "SELECT 1 FROM device WHERE user=? AND device=?", "iv", remove->user,
 			   remove->device) == 0) {
 		rule_refuse(op, CHAT_CODE_CONFLICT, "there is no such device");
@@ -227,8 +230,8 @@ void chat_rule_device_remove(struct db *db, struct chat_op *op)
 			    remove->user, remove->device);
 	if (chat_db_next(db, row)) {
 		remove->holder.node = chat_db_view(db, row, 0, op);
-		remove->holder.session = chat_db_u64(row, 1);
-		chat_db_end(row);
+		remove->holder.session = chat_db_u64(db, row, 1);
+		chat_db_end(db, row);
 	}
 	chat_db_run(db, "DELETE FROM mark WHERE user=? AND device=?", "iv", remove->user,
 		    remove->device);

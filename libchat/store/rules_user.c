@@ -24,14 +24,14 @@ void chat_rule_user_create(struct db *db, struct chat_op *op)
 	}
 	chat_db_run(db, "INSERT INTO user(name,name_key,hash) VALUES(?,?,?)", "vvv", user->name,
 		    key, user->hash);
-	user->id = (chat_id)sqlite3_last_insert_rowid(db->handle);
+	user->id = chat_db_last_id(db);
 }
 
 /* Fills in id, name and hash. False: there is no such user. */
 static bool user_find(struct db *db, struct chat_op *op)
 {
 	struct chat_op_user *user = &op->u.user;
-	sqlite3_stmt *row;
+	struct db_rows *row;
 
 	if (user->id != 0)
 		row = chat_db_query(db, "SELECT id,name,hash FROM user WHERE id=?", "i", user->id);
@@ -40,10 +40,10 @@ static bool user_find(struct db *db, struct chat_op *op)
 				    name_key(db, op, user->name));
 	if (!chat_db_next(db, row))
 		return false;
-	user->id = chat_db_u64(row, 0);
+	user->id = chat_db_u64(db, row, 0);
 	user->name = chat_db_view(db, row, 1, op);
 	user->hash = chat_db_view(db, row, 2, op);
-	chat_db_end(row);
+	chat_db_end(db, row);
 	return true;
 }
 
@@ -66,7 +66,7 @@ static void find_other_devices(struct db *db, struct chat_op *op)
 	size_t count =
 		chat_db_number(db, "SELECT COUNT(*) FROM presence WHERE user=? AND device<>?", "iv",
 			       set->user, set->device);
-	sqlite3_stmt *row = chat_db_query(
+	struct db_rows *row = chat_db_query(
 		db, "SELECT device,node,session FROM presence WHERE user=? AND device<>?", "iv",
 		set->user, set->device);
 
@@ -76,7 +76,7 @@ static void find_other_devices(struct db *db, struct chat_op *op)
 
 		at->device = chat_db_view(db, row, 0, op);
 		at->at.node = chat_db_view(db, row, 1, op);
-		at->at.session = chat_db_u64(row, 2);
+		at->at.session = chat_db_u64(db, row, 2);
 	}
 }
 
@@ -84,6 +84,7 @@ void chat_rule_password_set(struct db *db, struct chat_op *op)
 {
 	struct chat_op_password_set *set = &op->u.password_set;
 
+	chat_db_lock_user(db, set->user);
 	if (chat_db_number(db, "SELECT 1 FROM user WHERE id=? AND hash=?", "iv", set->user,
 			   set->old_hash) == 0) {
 		rule_refuse(op, CHAT_CODE_INVALID_CREDENTIALS, NULL);

@@ -8,6 +8,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,132 @@ enum {
 	SQLITE_APPLICATION_ID = 0x63686174
 };
 
+struct sqlite {
+	struct db db;
+	sqlite3 *handle;
+	bool read_only;
+	struct {
+		const char *sql; /* the literal's address is its identity */
+		sqlite3_stmt *statement;
+	} cache[DB_STATEMENTS];
+};
+
+/* --- The driver -------------------------------------------------------------------------------------- */
+
+static void sqlite_fail(struct db *db, const char *what)
+{
+	chat_db_fail(db, "%s: %s", what, sqlite3_errmsg(((struct sqlite *)db)->handle));
+}
+
+static sqlite3_stmt *sqlite_prepare(struct sqlite *sqlite, const char *sql)
+{
+	size_t i = ((uintptr_t)sql >> 3) % DB_STATEMENTS;
+
+	while (sqlite->cache[i].sql && sqlite->cache[i].sql != sql)
+		i = (i + 1) % DB_STATEMENTS;
+	if (!sqlite->cache[i].sql) {
+		if (sqlite3_prepare_v3(sqlite->handle, sql, -1, SQLITE_PREPARE_PERSISTENT,
+				       &sqlite->cache[i].statement, NULL) != SQLITE_OK) {
+			sqlite_fail(&sqlite->db, "prepare");
+			return NULL;
+		}
+		sqlite->cache[i].sql = sql;
+	}
+	return sqlite->cache[i].statement;
+}
+
+static int sqlite_bind(sqlite3_stmt *statement, int place, char type, va_list *args)
+{
+	struct chat_view view;
+
+	if (type == 'i')
+		return sqlite3_bind_int64(statement, place, va_arg(*args, int64_t));
+	if (type == 'n')
+		return sqlite3_bind_int(statement, place, va_arg(*args, int));
+	view = va_arg(*args, struct chat_view);
+	if (type == 'b' && view.len == 0)
+		return sqlite3_bind_null(statement, place);
+	if (type == 'b')
+		return sqlite3_bind_blob64(statement, place, view.data, view.len, SQLITE_STATIC);
+	assert(type == 'v');
+	return sqlite3_bind_text64(statement, place, view.len ? view.data : "", view.len,
+				   SQLITE_STATIC, SQLITE_UTF8);
+}
+
+static struct db_rows *sqlite_query(struct db *db, const char *sql, const char *types,
+				    va_list *args)
+{
+	sqlite3_stmt *statement = sqlite_prepare((struct sqlite *)db, sql);
+
+	if (!statement)
+		return NULL;
+	sqlite3_reset(statement);
+	for (int i = 0; types[i]; i++) {
+		if (sqlite_bind(statement, i + 1, types[i], args) != SQLITE_OK) {
+			sqlite_fail(db, "bind");
+			return NULL;
+		}
+	}
+	return (struct db_rows *)statement;
+}
+
+static bool sqlite_next(struct db *db, struct db_rows *rows)
+{
+	int result = sqlite3_step((sqlite3_stmt *)rows);
+
+	if (result == SQLITE_ROW)
+		return true;
+	if (result != SQLITE_DONE)
+		sqlite_fail(db, "query");
+	return false;
+}
+
+static void sqlite_end(struct db *db, struct db_rows *rows)
+{
+	(void)db;
+	sqlite3_reset((sqlite3_stmt *)rows);
+	sqlite3_clear_bindings((sqlite3_stmt *)rows);
+}
+
+static uint64_t sqlite_u64(struct db_rows *rows, int column)
+{
+	return (uint64_t)sqlite3_column_int64((sqlite3_stmt *)rows, column);
+}
+
+static struct chat_view sqlite_view(struct db *db, struct db_rows *rows, int column)
+{
+	sqlite3_stmt *statement = (sqlite3_stmt *)rows;
+	struct chat_view view = {(const char *)sqlite3_column_text(statement, column),
+				 (size_t)sqlite3_column_bytes(statement, column)};
+
+	if (!view.data && sqlite3_column_type(statement, column) != SQLITE_NULL)
+		sqlite_fail(db, "column");
+	return view;
+}
+
+static uint64_t sqlite_last_id(struct db *db)
+{
+	return (uint64_t)sqlite3_last_insert_rowid(((struct sqlite *)db)->handle);
+}
+
+static const struct db_driver sqlite_driver = {
+	.query = sqlite_query,
+	.next = sqlite_next,
+	.end = sqlite_end,
+	.u64 = sqlite_u64,
+	.view = sqlite_view,
+	.last_id = sqlite_last_id,
+	.locks = false, /* one connection writes, and a transaction of it is alone */
+};
+
+/* Every statement back to its beginning: what a transaction that failed may have left open. */
+static void sqlite_reset_all(struct sqlite *sqlite)
+{
+	for (size_t i = 0; i < DB_STATEMENTS; i++)
+		if (sqlite->cache[i].statement)
+			sqlite_end(&sqlite->db, (struct db_rows *)sqlite->cache[i].statement);
+}
+
 /* --- Batches ----------------------------------------------------------------------------------------- */
 
 static void batch_fail(struct chat_op **ops, size_t count)
@@ -35,10 +162,11 @@ static void batch_fail(struct chat_op **ops, size_t count)
 
 static void sqlite_run(struct chat_backend *backend, struct chat_op **ops, size_t count)
 {
-	struct db *db = (struct db *)backend;
+	struct sqlite *sqlite = (struct sqlite *)backend;
+	struct db *db = &sqlite->db;
 
 	db->failed = false;
-	chat_db_run(db, db->read_only ? "BEGIN" : "BEGIN IMMEDIATE", "");
+	chat_db_run(db, sqlite->read_only ? "BEGIN" : "BEGIN IMMEDIATE", "");
 	for (size_t i = 0; i < count && !db->failed; i++) {
 		assert(chat_db_rules[ops[i]->kind]);
 		ops[i]->code = CHAT_CODE_OK;
@@ -48,20 +176,20 @@ static void sqlite_run(struct chat_backend *backend, struct chat_op **ops, size_
 	if (!db->failed)
 		return;
 	batch_fail(ops, count);
-	chat_db_reset(db);
+	sqlite_reset_all(sqlite);
 	/* Some errors have rolled it back already. */
-	if (sqlite3_get_autocommit(db->handle) == 0)
-		sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+	if (sqlite3_get_autocommit(sqlite->handle) == 0)
+		sqlite3_exec(sqlite->handle, "ROLLBACK", NULL, NULL, NULL);
 }
 
 static void sqlite_destroy(struct chat_backend *backend)
 {
-	struct db *db = (struct db *)backend;
+	struct sqlite *sqlite = (struct sqlite *)backend;
 
 	for (size_t i = 0; i < DB_STATEMENTS; i++)
-		sqlite3_finalize(db->cache[i].statement);
-	sqlite3_close(db->handle);
-	free(db);
+		sqlite3_finalize(sqlite->cache[i].statement);
+	sqlite3_close(sqlite->handle);
+	free(sqlite);
 }
 
 static const struct chat_backend_ops sqlite_ops = {
@@ -83,12 +211,12 @@ void chat_backend_destroy(struct chat_backend *backend)
 
 /* --- The schema -------------------------------------------------------------------------------------- */
 
-static int64_t pragma_number(struct db *db, const char *sql)
+static int64_t pragma_number(struct sqlite *sqlite, const char *sql)
 {
 	sqlite3_stmt *statement;
 	int64_t value = -1;
 
-	if (sqlite3_prepare_v2(db->handle, sql, -1, &statement, NULL) != SQLITE_OK)
+	if (sqlite3_prepare_v2(sqlite->handle, sql, -1, &statement, NULL) != SQLITE_OK)
 		return -1;
 	if (sqlite3_step(statement) == SQLITE_ROW)
 		value = sqlite3_column_int64(statement, 0);
@@ -96,17 +224,18 @@ static int64_t pragma_number(struct db *db, const char *sql)
 	return value;
 }
 
-static int run_script(struct db *db, const char *sql)
+static int run_script(struct sqlite *sqlite, const char *sql)
 {
-	return sqlite3_exec(db->handle, sql, NULL, NULL, NULL) == SQLITE_OK ? 0
-									    : CHAT_ERR_UNAVAILABLE;
+	return sqlite3_exec(sqlite->handle, sql, NULL, NULL, NULL) == SQLITE_OK
+		       ? 0
+		       : CHAT_ERR_UNAVAILABLE;
 }
 
 /* Another program's database is left as it is. */
-static int check_owner(struct db *db, const char *path, struct chat_store_error *error)
+static int check_owner(struct sqlite *sqlite, const char *path, struct chat_store_error *error)
 {
-	int64_t id = pragma_number(db, "PRAGMA application_id");
-	int64_t tables = pragma_number(db, "SELECT COUNT(*) FROM sqlite_schema");
+	int64_t id = pragma_number(sqlite, "PRAGMA application_id");
+	int64_t tables = pragma_number(sqlite, "SELECT COUNT(*) FROM sqlite_schema");
 
 	if (id == SQLITE_APPLICATION_ID || (id == 0 && tables == 0))
 		return 0;
@@ -117,29 +246,29 @@ static int check_owner(struct db *db, const char *path, struct chat_store_error 
 	return CHAT_ERR_CORRUPT;
 }
 
-static int apply(struct db *db, const struct chat_migration *migration)
+static int apply(struct sqlite *sqlite, const struct chat_migration *migration)
 {
 	char *sql;
-	int err = run_script(db, migration->sql);
+	int err = run_script(sqlite, migration->sql);
 
 	if (err != 0)
 		return err;
 	sql = sqlite3_mprintf("INSERT INTO schema_version(version,name) VALUES(%d,%Q)",
 			      migration->version, migration->name);
-	err = sql ? run_script(db, sql) : CHAT_ERR_NOMEM;
+	err = sql ? run_script(sqlite, sql) : CHAT_ERR_NOMEM;
 	sqlite3_free(sql);
 	return err;
 }
 
-static int apply_all(struct db *db, const char *path, struct chat_store_error *error)
+static int apply_all(struct sqlite *sqlite, const char *path, struct chat_store_error *error)
 {
 	size_t count = chat_sqlite_migration_count;
 	int newest = count > 0 ? chat_sqlite_migrations[count - 1].version : 0;
 	int64_t version;
-	int err = run_script(db, "CREATE TABLE IF NOT EXISTS schema_version("
-				 "version INTEGER PRIMARY KEY, name TEXT NOT NULL)");
+	int err = run_script(sqlite, "CREATE TABLE IF NOT EXISTS schema_version("
+				     "version INTEGER PRIMARY KEY, name TEXT NOT NULL)");
 
-	version = pragma_number(db, "SELECT ifnull(max(version),0) FROM schema_version");
+	version = pragma_number(sqlite, "SELECT ifnull(max(version),0) FROM schema_version");
 	if (version > newest) {
 		snprintf(error->text, sizeof(error->text),
 			 "%.300s has schema version %lld, but this program knows up to %d: use the "
@@ -149,46 +278,47 @@ static int apply_all(struct db *db, const char *path, struct chat_store_error *e
 	}
 	for (size_t i = 0; err == 0 && i < count; i++)
 		if (chat_sqlite_migrations[i].version > version)
-			err = apply(db, &chat_sqlite_migrations[i]);
+			err = apply(sqlite, &chat_sqlite_migrations[i]);
 	return err;
 }
 
 /* All in one transaction: a schema is there whole, or not at all. */
-static int migrate(struct db *db, const char *path, struct chat_store_error *error)
+static int migrate(struct sqlite *sqlite, const char *path, struct chat_store_error *error)
 {
 	char id[64];
-	int err = run_script(db, "BEGIN IMMEDIATE");
+	int err = run_script(sqlite, "BEGIN IMMEDIATE");
 
 	if (err == 0)
-		err = check_owner(db, path, error);
+		err = check_owner(sqlite, path, error);
 	if (err == 0)
-		err = apply_all(db, path, error);
+		err = apply_all(sqlite, path, error);
 	snprintf(id, sizeof(id), "PRAGMA application_id=%d", SQLITE_APPLICATION_ID);
 	if (err == 0)
-		err = run_script(db, id);
+		err = run_script(sqlite, id);
 	if (err == 0)
-		err = run_script(db, "COMMIT");
+		err = run_script(sqlite, "COMMIT");
 	return err;
 }
 
 /* --- Opening ----------------------------------------------------------------------------------------- */
 
-static int configure(struct db *db)
+static int configure(struct sqlite *sqlite)
 {
 	static const char common[] = "PRAGMA journal_mode=WAL;"
 				     "PRAGMA synchronous=FULL;"
 				     "PRAGMA temp_store=MEMORY;"
 				     "PRAGMA journal_size_limit=67108864;";
 
-	sqlite3_busy_timeout(db->handle, SQLITE_BUSY_MS);
-	if (run_script(db, common) != 0)
+	sqlite3_busy_timeout(sqlite->handle, SQLITE_BUSY_MS);
+	if (run_script(sqlite, common) != 0)
 		return CHAT_ERR_UNAVAILABLE;
-	return run_script(db, db->read_only ? "PRAGMA cache_size=-16384;PRAGMA query_only=1;"
-					    : "PRAGMA cache_size=-65536;");
+	return run_script(sqlite, sqlite->read_only
+					  ? "PRAGMA cache_size=-16384;PRAGMA query_only=1;"
+					  : "PRAGMA cache_size=-65536;");
 }
 
 /* What SQLite says of it, and what the file itself shows. */
-static void explain(struct db *db, const char *path, struct chat_store_error *error)
+static void explain(struct sqlite *sqlite, const char *path, struct chat_store_error *error)
 {
 	struct stat file;
 	const char *hint = "";
@@ -197,27 +327,28 @@ static void explain(struct db *db, const char *path, struct chat_store_error *er
 		return;
 	if (stat(path, &file) == 0 && S_ISDIR(file.st_mode))
 		hint = " (it is a directory)";
-	else if (db->handle && sqlite3_db_readonly(db->handle, "main") == 1)
+	else if (sqlite->handle && sqlite3_db_readonly(sqlite->handle, "main") == 1)
 		hint = " (the file, or its folder, cannot be written)";
-	else if (db->handle && sqlite3_errcode(db->handle) == SQLITE_NOTADB)
+	else if (sqlite->handle && sqlite3_errcode(sqlite->handle) == SQLITE_NOTADB)
 		hint = " (restore it from a backup, or name another file)";
 	snprintf(error->text, sizeof(error->text), "%.300s: %.100s%s", path,
-		 db->handle ? sqlite3_errmsg(db->handle) : "out of memory", hint);
+		 sqlite->handle ? sqlite3_errmsg(sqlite->handle) : "out of memory", hint);
 }
 
-static int open_handle(struct db *db, const char *path)
+static int open_handle(struct sqlite *sqlite, const char *path)
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
 
-	if (!db->read_only)
+	if (!sqlite->read_only)
 		flags |= SQLITE_OPEN_CREATE;
-	return sqlite3_open_v2(path, &db->handle, flags, NULL) == SQLITE_OK ? 0
-									    : CHAT_ERR_UNAVAILABLE;
+	return sqlite3_open_v2(path, &sqlite->handle, flags, NULL) == SQLITE_OK
+		       ? 0
+		       : CHAT_ERR_UNAVAILABLE;
 }
 
-static int classify(const struct db *db, int err)
+static int classify(const struct sqlite *sqlite, int err)
 {
-	int code = db->handle ? sqlite3_errcode(db->handle) : SQLITE_NOMEM;
+	int code = sqlite->handle ? sqlite3_errcode(sqlite->handle) : SQLITE_NOMEM;
 
 	if (err != CHAT_ERR_UNAVAILABLE)
 		return err;
@@ -227,28 +358,29 @@ static int classify(const struct db *db, int err)
 int chat_sqlite_open(const char *path, bool read_only, const struct chat_store_limits *limits,
 		     struct chat_backend **out, struct chat_store_error *error)
 {
-	struct db *db = calloc(1, sizeof(*db));
+	struct sqlite *sqlite = calloc(1, sizeof(*sqlite));
 	int err;
 
 	error->text[0] = '\0';
-	if (!db) {
+	if (!sqlite) {
 		snprintf(error->text, sizeof(error->text), "out of memory");
 		return CHAT_ERR_NOMEM;
 	}
-	db->base.ops = &sqlite_ops;
-	db->read_only = read_only;
-	db->limits = *limits;
-	err = open_handle(db, path);
+	sqlite->db.base.ops = &sqlite_ops;
+	sqlite->read_only = read_only;
+	sqlite->db.driver = &sqlite_driver;
+	sqlite->db.limits = *limits;
+	err = open_handle(sqlite, path);
 	if (err == 0)
-		err = configure(db);
+		err = configure(sqlite);
 	if (err == 0 && !read_only)
-		err = migrate(db, path, error);
+		err = migrate(sqlite, path, error);
 	if (err != 0) {
-		explain(db, path, error);
-		err = classify(db, err);
-		sqlite_destroy(&db->base);
+		explain(sqlite, path, error);
+		err = classify(sqlite, err);
+		sqlite_destroy(&sqlite->db.base);
 		return err;
 	}
-	*out = &db->base;
+	*out = &sqlite->db.base;
 	return 0;
 }
