@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The configuration: defaults, then a file, then the command line; each overrides what is before it. One table in
+ * The configuration: defaults, then a file, then the environment, then the command line; each overrides what is before it. One table in
  * config.c describes every setting.
  */
 #ifndef CHATD_CONFIG_H
@@ -15,7 +15,7 @@
 
 enum { CONFIG_SETTINGS_MAX = 64 };
 
-enum config_source { CONFIG_DEFAULT, CONFIG_FILE, CONFIG_COMMAND_LINE };
+enum config_source { CONFIG_DEFAULT, CONFIG_FILE, CONFIG_ENVIRONMENT, CONFIG_COMMAND_LINE };
 
 struct config {
 	struct setting_list listen;
@@ -38,6 +38,7 @@ struct config {
 	uint64_t friends_only;
 	uint64_t password_cost; /* enum chat_password_cost */
 	uint64_t hash_workers;
+	uint64_t store_lanes;
 	uint64_t store_readers;
 	uint64_t drain_ms;
 	uint64_t drain_timeout_ms;

@@ -73,6 +73,19 @@ static int check(const struct config *config, struct setting_error *error)
 	return 0;
 }
 
+static int migrate(const struct config *config, struct setting_error *error)
+{
+	struct chat_store_error reason;
+
+	if (chat_store_migrate(config->store, &reason) != 0) {
+		snprintf(error->text, sizeof(error->text), "cannot migrate the store: %.400s",
+			 reason.text);
+		return complain(error);
+	}
+	puts("the store has the schema of this program");
+	return 0;
+}
+
 static int run(const struct options *options, const struct config *config,
 	       struct setting_error *error)
 {
@@ -107,6 +120,12 @@ int main(int argc, char **argv)
 	}
 	if (options_config(&options, &config, &error) != 0)
 		return complain(&error);
-	return options.action == OPTIONS_CHECK ? check(&config, &error)
-					       : run(&options, &config, &error);
+	switch (options.action) {
+	case OPTIONS_CHECK:
+		return check(&config, &error);
+	case OPTIONS_MIGRATE:
+		return migrate(&config, &error);
+	default:
+		return run(&options, &config, &error);
+	}
 }

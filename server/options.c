@@ -3,15 +3,23 @@
 #include "options.h"
 
 #include <getopt.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct option long_options[] = {
-	{"config", required_argument, NULL, 'c'}, {"option", required_argument, NULL, 'o'},
-	{"listen", required_argument, NULL, 's'}, {"store", required_argument, NULL, 's'},
-	{"bus", required_argument, NULL, 's'},	  {"node", required_argument, NULL, 's'},
-	{"admin", required_argument, NULL, 's'},  {"log-level", required_argument, NULL, 's'},
-	{"check", no_argument, NULL, 'C'},	  {"version", no_argument, NULL, 'V'},
-	{"help", no_argument, NULL, 'h'},	  {NULL, 0, NULL, 0},
+	{"config", required_argument, NULL, 'c'},
+	{"option", required_argument, NULL, 'o'},
+	{"listen", required_argument, NULL, 's'},
+	{"store", required_argument, NULL, 's'},
+	{"bus", required_argument, NULL, 's'},
+	{"node", required_argument, NULL, 's'},
+	{"admin", required_argument, NULL, 's'},
+	{"log-level", required_argument, NULL, 's'},
+	{"check", no_argument, NULL, 'C'},
+	{"migrate", no_argument, NULL, 'M'},
+	{"version", no_argument, NULL, 'V'},
+	{"help", no_argument, NULL, 'h'},
+	{NULL, 0, NULL, 0},
 };
 
 static int options_add(struct options *options, const char *key, size_t key_len, const char *value,
@@ -59,6 +67,9 @@ static int options_take(struct options *options, int option, int index, struct s
 	case 'C':
 		options->action = OPTIONS_CHECK;
 		return 0;
+	case 'M':
+		options->action = OPTIONS_MIGRATE;
+		return 0;
 	case 'V':
 		options->action = OPTIONS_VERSION;
 		return 0;
@@ -90,6 +101,11 @@ int options_parse(struct options *options, int argc, char **argv, struct setting
 	return 0;
 }
 
+/* What may hold a password, which a command line would show to everyone on the machine. */
+static const struct {
+	const char *variable, *key;
+} secrets[] = {{"CHATD_STORE", "store"}, {"CHATD_BUS", "bus"}};
+
 int options_config(const struct options *options, struct config *out, struct setting_error *error)
 {
 	int err = 0;
@@ -97,6 +113,10 @@ int options_config(const struct options *options, struct config *out, struct set
 	config_init(out);
 	if (options->file)
 		err = config_read(out, options->file, error);
+	for (size_t i = 0; err == 0 && i < sizeof(secrets) / sizeof(*secrets); i++)
+		if (getenv(secrets[i].variable))
+			err = config_set(out, CONFIG_ENVIRONMENT, secrets[i].key,
+					 getenv(secrets[i].variable), error);
 	for (size_t i = 0; err == 0 && i < options->count; i++)
 		err = config_set(out, CONFIG_COMMAND_LINE, options->settings[i].key,
 				 options->settings[i].value, error);
@@ -109,14 +129,18 @@ void options_help(FILE *out)
 	      "\n"
 	      "  -c, --config FILE    read settings from a file, a line `key = value` each\n"
 	      "  --listen ADDR:PORT   where clients connect; may be repeated\n"
-	      "  --store URL          sqlite:PATH or memory:\n"
+	      "  --store URL          sqlite:PATH, mysql://USER:PASSWORD@HOST[:PORT]/DB or "
+	      "memory:\n"
 	      "  --bus URL            local:\n"
 	      "  --node NAME          name of this node\n"
 	      "  --admin ADDR:PORT    /healthz, /readyz and /metrics over HTTP\n"
 	      "  --log-level LEVEL    debug, info, warn or error\n"
 	      "  -o key=value         any setting; may be repeated\n"
 	      "  --check              try the configuration and the store, and exit\n"
+	      "  --migrate            make or update the schema of a MySQL store, and exit\n"
 	      "  --version, --help\n"
+	      "\n"
+	      "CHATD_STORE and CHATD_BUS in the environment are the same as --store and --bus.\n"
 	      "\n"
 	      "Settings, for the file and -o:\n",
 	      out);

@@ -7,7 +7,7 @@
 
 enum { OPTIONS_SETTINGS_MAX = 128 }; /* settings on a command line; more are refused */
 
-enum options_action { OPTIONS_RUN, OPTIONS_CHECK, OPTIONS_VERSION, OPTIONS_HELP };
+enum options_action { OPTIONS_RUN, OPTIONS_CHECK, OPTIONS_MIGRATE, OPTIONS_VERSION, OPTIONS_HELP };
 
 struct options {
 	enum options_action action;

@@ -2,17 +2,19 @@
 /*
  * The pool: worker threads that run backends behind the store port.
  *
- *   submit -> writer lane (one connection)          -> completions -> drain
+ *   submit -> writer lanes (a connection each)      -> completions -> drain
  *          -> reader lanes (read-only connections)  ->
  *          -> hash workers (no connection)          ->
+ *
+ * SQLite has one writer and some readers; MySQL has writers alone, which execute reads too.
  *
  * A lane takes all that waits, up to a bound, into one transaction: group commit without a timer, so that
  * throughput grows with the load.
  *
  * Order. Operations of equal op->lane run in the order they were submitted, though reads have lanes of their
- * own: each value of op->lane falls into a slot, which counts what is unfinished. A read whose slot has unfinished writes
- * follows them into the writer's lane; a write whose slot has unfinished reads is passed over until they
- * have ended. Neither waits for ever: while the writer holds one for a slot, no read of it goes to a reader.
+ * own: each value of op->lane falls into a slot, which belongs to one writer and counts what is unfinished. A read whose slot
+ * has unfinished writes follows them into the writer's lane; a write whose slot has unfinished reads is passed over until
+ * they have ended. Neither waits for ever: while the writer holds one for a slot, no read of it goes to a reader.
  */
 #include "chat/store.h"
 
@@ -24,12 +26,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/backend.h"
+
 enum {
 	POOL_SLOTS = 4096, /* a power of two; two lanes in one slot only wait for each other */
 	POOL_READ_BATCH_MAX =
 		32, /* reads in one transaction: their answers come together, so not too many */
 	POOL_SCAN_MAX =
 		8 * CHAT_POOL_BATCH_MAX, /* operations looked at for one batch; the rest waits */
+	POOL_WRITERS_MAX = 64,
 	POOL_READERS_MAX = 64,
 	POOL_HASH_WORKERS_MAX = 64
 };
@@ -41,7 +46,7 @@ struct queue {
 
 enum lane_kind { LANE_WRITER, LANE_READER, LANE_HASH };
 
-/* A queue and the threads that serve it: one of a writer or reader, any number of the hash lane. */
+/* A queue and the threads that serve it: one of a writer or a reader, any number of the hash lane. */
 struct lane {
 	struct chat_pool *pool;
 	enum lane_kind kind;
@@ -62,8 +67,9 @@ struct chat_pool {
 	void *notify_context;
 	pthread_mutex_t mutex; /* guards all below */
 	bool stopping;
-	struct lane *lanes; /* the writer, the readers, the hash lane */
+	struct lane *lanes; /* the writers, the readers, the hash lane */
 	size_t lane_count;
+	size_t writer_count;
 	size_t reader_count;
 	pthread_t *threads;
 	size_t thread_count;
@@ -98,9 +104,9 @@ static struct slot *pool_slot(struct chat_pool *pool, const struct chat_op *op)
 
 _Static_assert(POOL_SLOTS == 1 << (64 - 52), "the shift must give an index of slots");
 
-static struct lane *pool_writer(struct chat_pool *pool)
+static struct lane *pool_writer(struct chat_pool *pool, const struct slot *slot)
 {
-	return &pool->lanes[0];
+	return &pool->lanes[(size_t)(slot - pool->slots) % pool->writer_count];
 }
 
 /* Where the operation is to run; the slot has counted it afterwards. */
@@ -113,10 +119,11 @@ static struct lane *pool_assign(struct chat_pool *pool, const struct chat_op *op
 	slot = pool_slot(pool, op);
 	if (pool->reader_count > 0 && slot->writes == 0 && chat_op_reads_only(op->kind)) {
 		slot->reads++;
-		return &pool->lanes[1 + (size_t)(slot - pool->slots) % pool->reader_count];
+		return &pool->lanes[pool->writer_count +
+				    (size_t)(slot - pool->slots) % pool->reader_count];
 	}
 	slot->writes++;
-	return pool_writer(pool);
+	return pool_writer(pool, slot);
 }
 
 static size_t lane_batch_max(const struct lane *lane)
@@ -207,8 +214,9 @@ static bool lane_finish(struct lane *lane, struct chat_op **ops, size_t count)
 		queue_push(&pool->completions, ops[i]);
 	}
 	pool->completed += count;
-	if (lane->kind == LANE_READER && pool_writer(pool)->queue.head)
-		pthread_cond_signal(&pool_writer(pool)->wake);
+	for (size_t i = 0; lane->kind == LANE_READER && i < pool->writer_count; i++)
+		if (pool->lanes[i].queue.head)
+			pthread_cond_signal(&pool->lanes[i].wake);
 	return was_empty;
 }
 
@@ -301,18 +309,6 @@ void chat_pool_last_error(struct chat_pool *pool, struct chat_store_error *out)
 
 /* --- Life -------------------------------------------------------------------------------------------- */
 
-/* The path of the database that the url means, ":memory:" where there is none; NULL: no such url. */
-static const char *url_path(const char *url)
-{
-	static const char sqlite[] = "sqlite:";
-
-	if (strcmp(url, "memory:") == 0)
-		return ":memory:";
-	if (strncmp(url, sqlite, strlen(sqlite)) == 0 && url[strlen(sqlite)] != '\0')
-		return url + strlen(sqlite);
-	return NULL;
-}
-
 static int pool_add_lane(struct chat_pool *pool, enum lane_kind kind, struct chat_backend *backend)
 {
 	struct lane *lane = &pool->lanes[pool->lane_count];
@@ -328,10 +324,11 @@ static int pool_add_lane(struct chat_pool *pool, enum lane_kind kind, struct cha
 }
 
 static int pool_open_lane(struct chat_pool *pool, const struct chat_pool_config *config,
-			  const char *path, enum lane_kind kind, struct chat_store_error *error)
+			  enum lane_kind kind, struct chat_store_error *error)
 {
 	struct chat_backend *backend;
-	int err = chat_sqlite_open(path, kind == LANE_READER, &config->limits, &backend, error);
+	int err = chat_backend_open(config->url, kind == LANE_READER, &config->limits, &backend,
+				    error);
 
 	if (err != 0)
 		return err;
@@ -341,32 +338,34 @@ static int pool_open_lane(struct chat_pool *pool, const struct chat_pool_config 
 	return err;
 }
 
+/* How many lanes are asked for, within bounds. */
+static size_t lane_number(unsigned asked, size_t fallback, size_t most)
+{
+	size_t number = asked ? asked : fallback;
+
+	return number < most ? number : most;
+}
+
 static int pool_open(struct chat_pool *pool, const struct chat_pool_config *config,
 		     struct chat_store_error *error)
 {
-	const char *path = url_path(config->url);
-	size_t readers = config->reader_lanes ? config->reader_lanes : 1;
-	int err;
+	enum backend_kind kind = BACKEND_MEMORY;
+	int err = chat_backend_kind_parse(config->url, &kind, error);
 
-	if (!path) {
-		snprintf(error->text, sizeof(error->text),
-			 "a store is given as memory: or as sqlite:PATH");
-		return CHAT_ERR_INVALID;
-	}
-	if (readers > POOL_READERS_MAX)
-		readers = POOL_READERS_MAX;
-	if (strcmp(path, ":memory:") == 0)
-		readers = 0; /* a second connection would see a store of its own */
-	pool->lanes = calloc(readers + 2, sizeof(*pool->lanes));
-	if (!pool->lanes)
-		return CHAT_ERR_NOMEM;
-	err = pool_open_lane(pool, config, path, LANE_WRITER, error);
-	for (size_t i = 0; err == 0 && i < readers; i++)
-		err = pool_open_lane(pool, config, path, LANE_READER, error);
 	if (err != 0)
 		return err;
-	pool->reader_count = readers;
-	return pool_add_lane(pool, LANE_HASH, NULL);
+	pool->writer_count =
+		kind == BACKEND_MYSQL ? lane_number(config->writer_lanes, 4, POOL_WRITERS_MAX) : 1;
+	pool->reader_count =
+		kind == BACKEND_SQLITE ? lane_number(config->reader_lanes, 1, POOL_READERS_MAX) : 0;
+	pool->lanes = calloc(pool->writer_count + pool->reader_count + 1, sizeof(*pool->lanes));
+	if (!pool->lanes)
+		return CHAT_ERR_NOMEM;
+	for (size_t i = 0; err == 0 && i < pool->writer_count; i++)
+		err = pool_open_lane(pool, config, LANE_WRITER, error);
+	for (size_t i = 0; err == 0 && i < pool->reader_count; i++)
+		err = pool_open_lane(pool, config, LANE_READER, error);
+	return err != 0 ? err : pool_add_lane(pool, LANE_HASH, NULL);
 }
 
 static int pool_start_thread(struct chat_pool *pool, struct lane *lane)

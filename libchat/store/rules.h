@@ -58,6 +58,13 @@ struct chat_mark_state *chat_rule_mark_states(struct db *db, struct chat_op *op,
 					      struct chat_view device, bool behind, size_t *count,
 					      uint32_t *pending);
 
+struct rule_digest {
+	unsigned char bytes[32];
+};
+
+/* Of what was sent first, byte by byte: a later edit does not change what a cid stands for. A view of *digest. */
+struct chat_view chat_rule_digest(struct rule_digest *digest, const struct chat_op_append *append);
+
 /* The columns of a message, in the order that chat_rule_message reads them, of the table named m. */
 #define RULE_MESSAGE "m.seq,m.kind,m.sender,m.time_ms,m.changes,m.flags,m.text,m.data"
 enum { RULE_EDITED = 1, RULE_RECALLED = 2 }; /* message.flags */

@@ -7,18 +7,13 @@
 
 #include <sodium.h>
 
-struct digest {
-	unsigned char bytes[32];
-};
-
 static void digest_add(crypto_generichash_state *state, const void *bytes, uint64_t len)
 {
 	crypto_generichash_update(state, (const unsigned char *)&len, sizeof(len));
 	crypto_generichash_update(state, bytes, len);
 }
 
-/* What was sent first, byte by byte: a later edit does not change what a cid stands for. */
-static struct chat_view append_digest(struct digest *digest, const struct chat_op_append *append)
+struct chat_view chat_rule_digest(struct rule_digest *digest, const struct chat_op_append *append)
 {
 	uint64_t numbers[4] = {append->kind, append->target.user, append->target.group,
 			       append->changes};
@@ -186,12 +181,12 @@ void chat_rule_append(struct db *db, struct chat_op *op)
 {
 	struct chat_op_append *append = &op->u.append;
 	struct rule_place place;
-	struct digest digest;
+	struct rule_digest digest;
 	struct chat_view hash = {0};
 	enum chat_code code;
 
 	if (append->cid.len > 0)
-		hash = append_digest(&digest, append);
+		hash = chat_rule_digest(&digest, append);
 	if (append_is_answered(db, op, hash))
 		return;
 	code = append_place(db, append, &place);

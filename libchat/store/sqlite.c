@@ -198,17 +198,6 @@ static const struct chat_backend_ops sqlite_ops = {
 	.destroy = sqlite_destroy,
 };
 
-void chat_backend_run(struct chat_backend *backend, struct chat_op **ops, size_t count)
-{
-	backend->ops->run(backend, ops, count);
-}
-
-void chat_backend_destroy(struct chat_backend *backend)
-{
-	if (backend)
-		backend->ops->destroy(backend);
-}
-
 /* --- The schema -------------------------------------------------------------------------------------- */
 
 static int64_t pragma_number(struct sqlite *sqlite, const char *sql)

@@ -6,10 +6,48 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifdef CHAT_MYSQL
+#include <mysql.h>
+#endif
+
 struct chat_backend *store;
 int64_t now_ms;
 
 static char path[64];
+
+static bool is_mysql(void)
+{
+	const char *url = getenv("CHAT_TEST_STORE");
+
+	return url && strncmp(url, "mysql:", 6) == 0;
+}
+
+#ifdef CHAT_MYSQL
+/* An empty database of that server, with the schema. */
+static int database_make(void)
+{
+	const char *url = getenv("CHAT_TEST_STORE");
+	const char *statements[] = {"DROP DATABASE IF EXISTS contract", "CREATE DATABASE contract"};
+	struct chat_store_error error;
+	MYSQL *handle = mysql_init(NULL);
+	unsigned port = 0;
+	int err = -1;
+
+	if (handle && sscanf(url, "mysql://root@127.0.0.1:%u/contract", &port) == 1 &&
+	    mysql_real_connect(handle, "127.0.0.1", "root", "", NULL, port, NULL, 0))
+		err = mysql_query(handle, statements[0]) || mysql_query(handle, statements[1]) ? -1
+											       : 0;
+	if (err == 0)
+		err = chat_store_migrate(url, &error);
+	mysql_close(handle);
+	return err;
+}
+#else
+static int database_make(void)
+{
+	return -1;
+}
+#endif
 
 static int store_open(void)
 {
@@ -23,8 +61,12 @@ static int store_open(void)
 		.conversations = LIMIT,
 	};
 	struct chat_store_error error;
-	int err = chat_sqlite_open(path, false, &limits, &store, &error);
+	int err;
 
+	if (is_mysql())
+		err = chat_mysql_open(getenv("CHAT_TEST_STORE"), &limits, &store, &error);
+	else
+		err = chat_sqlite_open(path, false, &limits, &store, &error);
 	if (err != 0)
 		print_error("# %s\n", error.text);
 	return err;
@@ -48,7 +90,11 @@ int contract_setup(void **state)
 
 	(void)state;
 	now_ms = FIRST_MS;
-	if (kind && strcmp(kind, "sqlite:") == 0) {
+	if (is_mysql()) {
+		strcpy(path, "mysql");
+		if (database_make() != 0)
+			return -1;
+	} else if (kind && strcmp(kind, "sqlite:") == 0) {
 		strcpy(path, "contract-XXXXXX");
 		fd = mkstemp(path);
 		if (fd < 0)
@@ -68,7 +114,7 @@ int contract_teardown(void **state)
 	(void)state;
 	chat_backend_destroy(store);
 	store = NULL;
-	if (path[0] != ':')
+	if (path[0] != ':' && !is_mysql())
 		path_remove();
 	return 0;
 }

@@ -68,7 +68,7 @@ bool chat_op_reads_only(enum chat_op_kind kind);
 void chat_op_run_hash(struct chat_op *op, enum chat_password_cost cost);
 
 /*
- * Where a store is: `memory:`, `sqlite:PATH`. A text for people about what is wrong goes to error (NUL-
+ * Where a store is: `memory:`, `sqlite:PATH`, `mysql://...`. A text for people about what is wrong goes to error (NUL-
  * terminated, error_len bytes at most) where opening fails.
  */
 struct chat_store_error {
@@ -84,6 +84,20 @@ struct chat_store_error {
 CHAT_MUST_CHECK int chat_sqlite_open(const char *path, bool read_only,
 				     const struct chat_store_limits *limits,
 				     struct chat_backend **out, struct chat_store_error *error);
+
+/*
+ * Opens one connection to MySQL or MariaDB: mysql://USER:PASSWORD@HOST[:PORT][,HOST2[:PORT]]/DB. Its schema must be the one that
+ * this program knows: CHAT_ERR_VERSION where it is not. CHAT_ERR_INVALID (the url; or built without MySQL),
+ * CHAT_ERR_UNAVAILABLE, CHAT_ERR_NOMEM. A connection that is lost later is made anew when it is next used.
+ */
+CHAT_MUST_CHECK int chat_mysql_open(const char *url, const struct chat_store_limits *limits,
+				    struct chat_backend **out, struct chat_store_error *error);
+
+/*
+ * Makes the schema of a MySQL store, or brings it up to date; of any other store it does nothing, since that is done when
+ * it opens. Several may try at once: they wait for one another. Errors as of chat_mysql_open.
+ */
+CHAT_MUST_CHECK int chat_store_migrate(const char *url, struct chat_store_error *error);
 
 /* --- The store port, as the node sees it ------------------------------------------------------------- */
 
@@ -113,11 +127,12 @@ enum {
 struct chat_pool;
 
 struct chat_pool_config {
-	const char *url; /* memory: or sqlite:PATH */
+	const char *url; /* memory:, sqlite:PATH, or mysql://... */
 	struct chat_store_limits limits;
 	enum chat_password_cost password_cost;
 	unsigned hash_workers; /* threads for argon2id; 0: 1 */
 	unsigned reader_lanes; /* sqlite: connections that read only; 0: 1 */
+	unsigned writer_lanes; /* mysql: connections; 0: 4 */
 	/* Called from worker threads when there are completions to drain and none were waiting before. */
 	void (*notify)(void *context);
 	void *notify_context;

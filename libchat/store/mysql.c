@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The MySQL backend: one connection, on which batches are run, each one transaction.
+ *
+ *   begin -> sends together (mysql_append.c) -> the rest by the rules -> COMMIT
+ *
+ * READ COMMITTED: what a rule reads after it took its lock is what stands, not what stood when the transaction began. A deadlock,
+ * a lock that was waited for too long and a key that somebody else inserted meanwhile undo the transaction, which is
+ * tried again. A connection that is lost is made anew, to the next host of the URL where the last does not answer. Where it is
+ * lost in COMMIT nobody knows the outcome: then the operations are unavailable, and it is their senders who ask again.
+ *
+ * Only what MariaDB Connector/C and Oracle's libmysqlclient share is used.
+ */
+#include "store/mysql.h"
+#include "store/backend.h"
+
+#include <assert.h>
+#include <errmsg.h>
+#include <mysqld_error.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+	MYSQL_PAUSE_MS = 5, /* before the second attempt; then twice as long each time */
+	/* MariaDB's own, which Oracle's header does not know: ER_CONNECTION_KILLED, and WSREP's ER_UNKNOWN_COM_ERROR. */
+	ERROR_CONNECTION_KILLED = 1927,
+	ERROR_NOT_IN_CLUSTER = 1047
+};
+
+/* --- The connection ---------------------------------------------------------------------------------- */
+
+static void mysql_disconnect(struct mysql *mysql)
+{
+	chat_mysql_forget_statements(mysql);
+	if (mysql->handle)
+		mysql_close(mysql->handle);
+	mysql->handle = NULL;
+}
+
+static MYSQL *handle_open(const struct mysql_url *url, const struct mysql_host *host)
+{
+	unsigned connect_s = MYSQL_CONNECT_S, io_s = MYSQL_IO_S;
+	MYSQL *handle = mysql_init(NULL);
+
+	if (!handle)
+		return NULL;
+	mysql_options(handle, MYSQL_OPT_CONNECT_TIMEOUT, &connect_s);
+	mysql_options(handle, MYSQL_OPT_READ_TIMEOUT, &io_s);
+	mysql_options(handle, MYSQL_OPT_WRITE_TIMEOUT, &io_s);
+	mysql_options(handle, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+	mysql_real_connect(handle, host->name, url->user, url->password, url->database, host->port,
+			   NULL, 0);
+	return handle;
+}
+
+/* What every connection is set to. */
+static bool handle_configure(MYSQL *handle)
+{
+	char lock_wait[64];
+
+	snprintf(lock_wait, sizeof(lock_wait), "SET SESSION innodb_lock_wait_timeout=%d",
+		 MYSQL_LOCK_WAIT_S);
+	return mysql_query(handle,
+			   "SET SESSION sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'") ==
+		       0 &&
+	       mysql_query(handle, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED") == 0 &&
+	       mysql_query(handle, lock_wait) == 0;
+}
+
+/* A server that only follows another, after a failover, say, takes no writes. */
+static bool handle_can_write(MYSQL *handle)
+{
+	MYSQL_RES *result;
+	MYSQL_ROW row;
+	bool can;
+
+	if (mysql_query(handle, "SELECT @@global.read_only") != 0)
+		return false;
+	result = mysql_store_result(handle);
+	row = result ? mysql_fetch_row(result) : NULL;
+	can = row && row[0] && row[0][0] == '0';
+	mysql_free_result(result);
+	return can;
+}
+
+/* Connects to a host that takes writes, the one that worked last before the others. NULL with the reason. */
+static MYSQL *url_connect(const struct mysql_url *url, size_t *host, char *error, size_t error_len)
+{
+	for (size_t i = 0; i < url->host_count; i++) {
+		size_t at = (*host + i) % url->host_count;
+		MYSQL *handle = handle_open(url, &url->hosts[at]);
+
+		if (!handle) {
+			snprintf(error, error_len, "out of memory");
+			return NULL;
+		}
+		if (mysql_errno(handle) == 0 && handle_configure(handle) &&
+		    handle_can_write(handle)) {
+			*host = at;
+			return handle;
+		}
+		snprintf(error, error_len, "%.200s:%u: %.200s", url->hosts[at].name,
+			 url->hosts[at].port,
+			 mysql_errno(handle) ? mysql_error(handle) : "it is read-only");
+		mysql_close(handle);
+	}
+	return NULL;
+}
+
+static bool mysql_connect(struct mysql *mysql)
+{
+	if (!mysql->handle)
+		mysql->handle = url_connect(&mysql->url, &mysql->host, mysql->db.base.error,
+					    sizeof(mysql->db.base.error));
+	return mysql->handle != NULL;
+}
+
+/* --- One attempt at a transaction -------------------------------------------------------------------- */
+
+void chat_mysql_execute(struct mysql *mysql, const char *sql, size_t len)
+{
+	if (!mysql->db.failed && mysql_real_query(mysql->handle, sql, len) != 0)
+		chat_mysql_fail(mysql, "query");
+}
+
+static void execute(struct mysql *mysql, const char *sql)
+{
+	chat_mysql_execute(mysql, sql, strlen(sql));
+}
+
+/* How an attempt ended. */
+enum outcome { OUTCOME_DONE, OUTCOME_AGAIN, OUTCOME_FAILED };
+
+static bool error_is_of_connection(unsigned error)
+{
+	/* The client's own errors begin at 2000 (CR_MIN_ERROR); the others say that this server serves no more. */
+	return (error >= CR_MIN_ERROR && error <= 2999) || error == ER_SERVER_SHUTDOWN ||
+	       error == ER_OPTION_PREVENTS_STATEMENT || error == ER_READ_ONLY_MODE ||
+	       error == ERROR_CONNECTION_KILLED || error == ERROR_NOT_IN_CLUSTER;
+}
+
+static bool error_is_of_conflict(unsigned error)
+{
+	/* A cluster that certifies when it commits reports what it refuses as a deadlock too. */
+	return error == ER_LOCK_DEADLOCK || error == ER_LOCK_WAIT_TIMEOUT ||
+	       error == ER_DUP_ENTRY || error == ER_CHECKREAD;
+}
+
+static enum outcome mysql_undo(struct mysql *mysql, bool committing)
+{
+	unsigned error = mysql->error;
+
+	if (error_is_of_connection(error)) {
+		mysql_disconnect(mysql);
+		return committing ? OUTCOME_FAILED : OUTCOME_AGAIN;
+	}
+	if (mysql_rollback(mysql->handle) != 0)
+		mysql_disconnect(mysql);
+	return error_is_of_conflict(error) ? OUTCOME_AGAIN : OUTCOME_FAILED;
+}
+
+static enum outcome mysql_try(struct mysql *mysql, struct chat_op **ops, size_t count)
+{
+	struct db *db = &mysql->db;
+	bool done[CHAT_POOL_BATCH_MAX] = {false};
+	bool committing = false;
+
+	if (!mysql_connect(mysql))
+		return OUTCOME_FAILED;
+	db->failed = false;
+	mysql->error = 0;
+	execute(mysql, "START TRANSACTION");
+	for (size_t i = 0; i < count; i++)
+		ops[i]->code = CHAT_CODE_OK;
+	if (count > 1)
+		chat_mysql_append(mysql, ops, count, done);
+	for (size_t i = 0; i < count && !db->failed; i++) {
+		assert(chat_db_rules[ops[i]->kind]);
+		if (!done[i])
+			chat_db_rules[ops[i]->kind](db, ops[i]);
+	}
+	committing = !db->failed;
+	execute(mysql, "COMMIT");
+	return db->failed ? mysql_undo(mysql, committing) : OUTCOME_DONE;
+}
+
+/* --- Batches ----------------------------------------------------------------------------------------- */
+
+static void batch_restore(struct mysql *mysql, struct chat_op **ops, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct chat_arena arena = ops[i]->arena; /* it may have grown */
+
+		*ops[i] = mysql->saved[i];
+		ops[i]->arena = arena;
+	}
+}
+
+static void pause_ms(long ms)
+{
+	struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+
+	nanosleep(&pause, NULL);
+}
+
+/* As often as is allowed. False: it did not work out; what the operations held is restored. */
+static bool batch_run(struct mysql *mysql, struct chat_op **ops, size_t count)
+{
+	enum outcome outcome = OUTCOME_AGAIN;
+
+	for (size_t i = 0; i < count; i++)
+		mysql->saved[i] = *ops[i];
+	for (int attempt = 0; attempt < MYSQL_ATTEMPTS && outcome == OUTCOME_AGAIN; attempt++) {
+		if (attempt > 0) {
+			batch_restore(mysql, ops, count);
+			pause_ms(MYSQL_PAUSE_MS << (attempt - 1));
+		}
+		outcome = mysql_try(mysql, ops, count);
+	}
+	if (outcome != OUTCOME_DONE)
+		batch_restore(mysql, ops, count);
+	return outcome == OUTCOME_DONE;
+}
+
+static void op_fail(struct chat_op *op)
+{
+	op->code = CHAT_CODE_UNAVAILABLE;
+	op->detail = "the store cannot be reached or is full";
+}
+
+static void mysql_run(struct chat_backend *backend, struct chat_op **ops, size_t count)
+{
+	struct mysql *mysql = (struct mysql *)backend;
+
+	assert(count <= CHAT_POOL_BATCH_MAX);
+	if (batch_run(mysql, ops, count))
+		return;
+	if (count == 1 || !mysql->handle || !error_is_of_conflict(mysql->error)) {
+		for (size_t i = 0; i < count; i++)
+			op_fail(ops[i]);
+		return;
+	}
+	/* Together they meet too many others: each by itself. */
+	for (size_t i = 0; i < count; i++)
+		if (!batch_run(mysql, &ops[i], 1))
+			op_fail(ops[i]);
+}
+
+static void mysql_destroy(struct chat_backend *backend)
+{
+	struct mysql *mysql = (struct mysql *)backend;
+
+	mysql_disconnect(mysql);
+	free(mysql->text.data);
+	free(mysql->saved);
+	free(mysql->sends);
+	free(mysql);
+}
+
+static const struct chat_backend_ops mysql_ops = {
+	.name = "mysql",
+	.run = mysql_run,
+	.destroy = mysql_destroy,
+};
+
+/* --- Opening ----------------------------------------------------------------------------------------- */
+
+static int mysql_check(struct mysql *mysql, struct chat_store_error *error)
+{
+	if (!mysql_connect(mysql)) {
+		snprintf(error->text, sizeof(error->text), "%s", mysql->db.base.error);
+		return CHAT_ERR_UNAVAILABLE;
+	}
+	return chat_mysql_schema_check(mysql->handle, error);
+}
+
+int chat_mysql_open(const char *url, const struct chat_store_limits *limits,
+		    struct chat_backend **out, struct chat_store_error *error)
+{
+	struct mysql *mysql = calloc(1, sizeof(*mysql));
+	int err = CHAT_ERR_NOMEM;
+
+	error->text[0] = '\0';
+	if (mysql)
+		mysql->saved = calloc(CHAT_POOL_BATCH_MAX, sizeof(*mysql->saved));
+	if (mysql)
+		mysql->sends = chat_mysql_sends_create();
+	if (mysql && mysql->saved && mysql->sends) {
+		mysql->db.base.ops = &mysql_ops;
+		mysql->db.driver = &chat_mysql_driver;
+		mysql->db.limits = *limits;
+		err = chat_mysql_url_parse(url, &mysql->url, error);
+		if (err == 0)
+			err = mysql_check(mysql, error);
+	}
+	if (err != 0) {
+		if (mysql)
+			mysql_destroy(&mysql->db.base);
+		return err;
+	}
+	*out = &mysql->db.base;
+	return 0;
+}
+
+int chat_mysql_migrate(const char *text, struct chat_store_error *error)
+{
+	struct mysql_url url;
+	size_t host = 0;
+	MYSQL *handle;
+	int err = chat_mysql_url_parse(text, &url, error);
+
+	if (err != 0)
+		return err;
+	handle = url_connect(&url, &host, error->text, sizeof(error->text));
+	if (!handle)
+		return CHAT_ERR_UNAVAILABLE;
+	err = chat_mysql_schema_migrate(handle, error);
+	mysql_close(handle);
+	return err;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of the MySQL backend offer one another.
+ *
+ *   mysql.c         batches: transactions, their retries, failover
+ *   mysql_driver.c  the driver under the rules: prepared statements
+ *   mysql_append.c  sends, many in a few statements
+ *   mysql_url.c     where the servers are
+ *   mysql_schema.c  versions and migrations
+ */
+#ifndef CHAT_STORE_MYSQL_H
+#define CHAT_STORE_MYSQL_H
+
+#include <mysql.h>
+
+#include "store/db.h"
+
+enum {
+	MYSQL_HOSTS_MAX = 8,	 /* of one URL */
+	MYSQL_CONNECT_S = 3,	 /* to one host */
+	MYSQL_IO_S = 15,	 /* an answer that takes longer means that the server is gone */
+	MYSQL_LOCK_WAIT_S = 5,	 /* for a row's lock; then the transaction is retried */
+	MYSQL_ATTEMPTS = 5,	 /* at one transaction; then its operations are unavailable */
+	MYSQL_PARAMS_MAX = 16,	 /* of one prepared statement; the rules have fewer */
+	MYSQL_COLUMNS_MAX = 12,	 /* of its result */
+	MYSQL_TEXT_MAX = 4 << 20 /* bytes of one INSERT of many rows; more rows go into another */
+};
+
+struct mysql_host {
+	char name[256];
+	unsigned port;
+};
+
+/* mysql://USER:PASSWORD@HOST[:PORT][,HOST2[:PORT]]/DB */
+struct mysql_url {
+	struct mysql_host hosts[MYSQL_HOSTS_MAX];
+	size_t host_count;
+	char user[128];
+	char password[256];
+	char database[64];
+};
+
+/* CHAT_ERR_INVALID with the reason, which does not tell the password. */
+CHAT_MUST_CHECK int chat_mysql_url_parse(const char *text, struct mysql_url *out,
+					 struct chat_store_error *error);
+
+struct mysql_statement {
+	const char *sql; /* the literal's address is its identity; NULL: a free slot */
+	MYSQL_STMT *handle;
+	unsigned columns;
+	MYSQL_BIND results[MYSQL_COLUMNS_MAX];
+	int64_t numbers[MYSQL_COLUMNS_MAX];
+	unsigned long lengths[MYSQL_COLUMNS_MAX];
+	char nulls[MYSQL_COLUMNS_MAX];	/* a my_bool here, a bool there: a byte each */
+	char *bytes[MYSQL_COLUMNS_MAX]; /* of a text: the row's value */
+	size_t rooms[MYSQL_COLUMNS_MAX];
+};
+
+/* A growing text of SQL. */
+struct mysql_text {
+	char *data;
+	size_t len, room;
+	bool failed; /* memory is out */
+};
+
+struct mysql {
+	struct db db;
+	MYSQL *handle; /* NULL: not connected */
+	struct mysql_url url;
+	size_t host;	/* the one that is tried first: the last that worked */
+	unsigned error; /* errno of MySQL's of the transaction's failure; 0: none of the server's */
+	struct mysql_statement statements[DB_STATEMENTS];
+	struct mysql_text text;
+	struct mysql_sends *sends; /* of mysql_append.c */
+	struct chat_op
+		*saved; /* CHAT_POOL_BATCH_MAX operations as they came, for another attempt */
+};
+
+extern const struct db_driver chat_mysql_driver;
+
+/* The transaction has failed: what the server said, or the library. */
+void chat_mysql_fail(struct mysql *mysql, const char *what);
+/* Forgets every prepared statement: the connection is gone, or is to go. */
+void chat_mysql_forget_statements(struct mysql *mysql);
+/* Runs a text of SQL that gives no rows. */
+void chat_mysql_execute(struct mysql *mysql, const char *sql, size_t len);
+
+void chat_mysql_text_add(struct mysql_text *text, const char *format, ...) CHAT_PRINTF(2, 3);
+/* A value: quoted, or as hexadecimal digits; NULL where it is empty. */
+void chat_mysql_text_quote(struct mysql *mysql, struct mysql_text *text, struct chat_view value);
+void chat_mysql_text_hex(struct mysql_text *text, struct chat_view value);
+
+/*
+ * Executes those of the operations that are plain sends into conversations that have begun, in as many statements
+ * whatever their number, and marks them done. The rest is the rules' to execute, in order.
+ */
+struct mysql_sends *chat_mysql_sends_create(void);
+void chat_mysql_append(struct mysql *mysql, struct chat_op **ops, size_t count, bool *done);
+
+/* Whether the schema is the one that this program knows. CHAT_ERR_VERSION, CHAT_ERR_UNAVAILABLE with the reason. */
+CHAT_MUST_CHECK int chat_mysql_schema_check(MYSQL *handle, struct chat_store_error *error);
+/* Brings it up to date. Several at once wait for one another. */
+CHAT_MUST_CHECK int chat_mysql_schema_migrate(MYSQL *handle, struct chat_store_error *error);
+
+#endif

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The driver under the rules: each statement is prepared once on a connection and kept. A result is read whole when the
+ * statement has been executed, so that another may be executed while its rows are looked at.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/mysql.h"
+
+void chat_mysql_fail(struct mysql *mysql, const char *what)
+{
+	if (!mysql->db.failed)
+		mysql->error = mysql_errno(mysql->handle);
+	chat_db_fail(&mysql->db, "%s: %s", what, mysql_error(mysql->handle));
+}
+
+static void statement_fail(struct mysql *mysql, struct mysql_statement *statement)
+{
+	if (!mysql->db.failed)
+		mysql->error = mysql_stmt_errno(statement->handle);
+	chat_db_fail(&mysql->db, "%s", mysql_stmt_error(statement->handle));
+}
+
+static void statement_forget(struct mysql_statement *statement)
+{
+	if (statement->handle)
+		mysql_stmt_close(statement->handle);
+	for (size_t i = 0; i < MYSQL_COLUMNS_MAX; i++)
+		free(statement->bytes[i]);
+	*statement = (struct mysql_statement){0};
+}
+
+void chat_mysql_forget_statements(struct mysql *mysql)
+{
+	for (size_t i = 0; i < DB_STATEMENTS; i++)
+		statement_forget(&mysql->statements[i]);
+}
+
+/* Whether a column is read as a number. */
+static bool is_number(enum enum_field_types type)
+{
+	return type == MYSQL_TYPE_TINY || type == MYSQL_TYPE_SHORT || type == MYSQL_TYPE_LONG ||
+	       type == MYSQL_TYPE_INT24 || type == MYSQL_TYPE_LONGLONG ||
+	       type == MYSQL_TYPE_NEWDECIMAL || type == MYSQL_TYPE_DECIMAL ||
+	       type == MYSQL_TYPE_NULL;
+}
+
+/* A text's column has no room of its own: its length is told, and it is fetched when somebody asks (view). */
+static bool statement_bind_results(struct mysql_statement *statement)
+{
+	MYSQL_RES *meta = mysql_stmt_result_metadata(statement->handle);
+	const MYSQL_FIELD *fields;
+
+	if (!meta)
+		return mysql_stmt_field_count(statement->handle) == 0;
+	statement->columns = mysql_num_fields(meta);
+	assert(statement->columns <= MYSQL_COLUMNS_MAX);
+	fields = mysql_fetch_fields(meta);
+	for (unsigned i = 0; i < statement->columns; i++) {
+		MYSQL_BIND *bind = &statement->results[i];
+
+		bind->length = &statement->lengths[i];
+		bind->is_null = (void *)&statement->nulls[i];
+		if (is_number(fields[i].type)) {
+			bind->buffer_type = MYSQL_TYPE_LONGLONG;
+			bind->buffer = &statement->numbers[i];
+		} else {
+			bind->buffer_type = MYSQL_TYPE_STRING;
+		}
+	}
+	mysql_free_result(meta);
+	return mysql_stmt_bind_result(statement->handle, statement->results) == 0;
+}
+
+static struct mysql_statement *statement_get(struct mysql *mysql, const char *sql)
+{
+	size_t i = ((uintptr_t)sql >> 3) % DB_STATEMENTS;
+	struct mysql_statement *statement;
+
+	while (mysql->statements[i].sql && mysql->statements[i].sql != sql)
+		i = (i + 1) % DB_STATEMENTS;
+	statement = &mysql->statements[i];
+	if (statement->sql)
+		return statement;
+	statement->handle = mysql_stmt_init(mysql->handle);
+	if (!statement->handle) {
+		chat_mysql_fail(mysql, "prepare");
+		return NULL;
+	}
+	if (mysql_stmt_prepare(statement->handle, sql, strlen(sql)) != 0 ||
+	    !statement_bind_results(statement)) {
+		statement_fail(mysql, statement);
+		statement_forget(statement);
+		return NULL;
+	}
+	statement->sql = sql;
+	return statement;
+}
+
+/* A parameter's value lives until the statement was executed. */
+struct parameters {
+	MYSQL_BIND binds[MYSQL_PARAMS_MAX];
+	int64_t numbers[MYSQL_PARAMS_MAX];
+	unsigned long lengths[MYSQL_PARAMS_MAX];
+};
+
+static void parameter_set(struct parameters *parameters, size_t i, char type, va_list *args)
+{
+	MYSQL_BIND *bind = &parameters->binds[i];
+	struct chat_view view;
+
+	if (type == 'i' || type == 'n') {
+		parameters->numbers[i] = type == 'i' ? va_arg(*args, int64_t) : va_arg(*args, int);
+		bind->buffer_type = MYSQL_TYPE_LONGLONG;
+		bind->buffer = &parameters->numbers[i];
+		return;
+	}
+	assert(type == 'v' || type == 'b');
+	view = va_arg(*args, struct chat_view);
+	parameters->lengths[i] = view.len;
+	bind->buffer_type = type == 'v' ? MYSQL_TYPE_STRING : MYSQL_TYPE_BLOB;
+	if (type == 'b' && view.len == 0)
+		bind->buffer_type = MYSQL_TYPE_NULL;
+	bind->buffer = (void *)(uintptr_t)(view.len ? view.data : "");
+	bind->buffer_length = view.len;
+	bind->length = &parameters->lengths[i];
+}
+
+static struct db_rows *driver_query(struct db *db, const char *sql, const char *types,
+				    va_list *args)
+{
+	struct mysql *mysql = (struct mysql *)db;
+	struct mysql_statement *statement = statement_get(mysql, sql);
+	struct parameters parameters = {0};
+	size_t count = strlen(types);
+
+	if (!statement)
+		return NULL;
+	assert(count <= MYSQL_PARAMS_MAX && count == mysql_stmt_param_count(statement->handle));
+	for (size_t i = 0; i < count; i++)
+		parameter_set(&parameters, i, types[i], args);
+	if ((count > 0 && mysql_stmt_bind_param(statement->handle, parameters.binds) != 0) ||
+	    mysql_stmt_execute(statement->handle) != 0 ||
+	    (statement->columns > 0 && mysql_stmt_store_result(statement->handle) != 0)) {
+		statement_fail(mysql, statement);
+		return NULL;
+	}
+	return (struct db_rows *)statement;
+}
+
+static bool driver_next(struct db *db, struct db_rows *rows)
+{
+	struct mysql_statement *statement = (struct mysql_statement *)rows;
+	int result = statement->columns > 0 ? mysql_stmt_fetch(statement->handle) : MYSQL_NO_DATA;
+
+	if (result == 1)
+		statement_fail((struct mysql *)db, statement);
+	return result == 0 || result == MYSQL_DATA_TRUNCATED;
+}
+
+static void driver_end(struct db *db, struct db_rows *rows)
+{
+	struct mysql_statement *statement = (struct mysql_statement *)rows;
+
+	(void)db;
+	if (statement->columns > 0)
+		mysql_stmt_free_result(statement->handle);
+}
+
+static uint64_t driver_u64(struct db_rows *rows, int column)
+{
+	const struct mysql_statement *statement = (struct mysql_statement *)rows;
+
+	assert((unsigned)column < statement->columns);
+	return statement->nulls[column] ? 0 : (uint64_t)statement->numbers[column];
+}
+
+static struct chat_view driver_view(struct db *db, struct db_rows *rows, int column)
+{
+	struct mysql_statement *statement = (struct mysql_statement *)rows;
+	size_t len = statement->lengths[column];
+	MYSQL_BIND bind = {.buffer_type = MYSQL_TYPE_STRING};
+
+	assert((unsigned)column < statement->columns);
+	if (statement->nulls[column])
+		return (struct chat_view){0};
+	if (statement->rooms[column] < len + 1) {
+		char *bytes = realloc(statement->bytes[column], len + 1);
+
+		if (!bytes) {
+			chat_db_fail(db, "out of memory");
+			return (struct chat_view){0};
+		}
+		statement->bytes[column] = bytes;
+		statement->rooms[column] = len + 1;
+	}
+	bind.buffer = statement->bytes[column];
+	bind.buffer_length = len;
+	if (len > 0 && mysql_stmt_fetch_column(statement->handle, &bind, (unsigned)column, 0) != 0)
+		statement_fail((struct mysql *)db, statement);
+	return (struct chat_view){statement->bytes[column], len};
+}
+
+static uint64_t driver_last_id(struct db *db)
+{
+	return mysql_insert_id(((struct mysql *)db)->handle);
+}
+
+const struct db_driver chat_mysql_driver = {
+	.query = driver_query,
+	.next = driver_next,
+	.end = driver_end,
+	.u64 = driver_u64,
+	.view = driver_view,
+	.last_id = driver_last_id,
+	.locks = true,
+};

@@ -1,0 +1,122 @@
+-- The first schema, as schema/sqlite has it. What is compared is VARBINARY: bytes as they are, without the padding of
+-- text collations; what is only shown is utf8mb4. No foreign keys and no stored procedures, so that it runs on Galera, Vitess or TiDB as it is.
+-- Every statement may be run again: a migration that was cut off is begun anew.
+
+CREATE TABLE IF NOT EXISTS user (
+  id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  name VARCHAR(32) NOT NULL,
+  name_key VARBINARY(128) NOT NULL,
+  hash VARBINARY(160) NOT NULL,
+  UNIQUE KEY user_name (name_key)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS token (
+  hash VARBINARY(32) NOT NULL PRIMARY KEY,
+  user BIGINT NOT NULL,
+  device VARBINARY(32) NOT NULL,
+  expires_ms BIGINT NOT NULL,
+  UNIQUE KEY token_device (user, device)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS device (
+  user BIGINT NOT NULL,
+  device VARBINARY(32) NOT NULL,
+  since_ms BIGINT NOT NULL,
+  PRIMARY KEY (user, device)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS node (
+  name VARBINARY(64) NOT NULL PRIMARY KEY,
+  beat_ms BIGINT NOT NULL
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS presence (
+  user BIGINT NOT NULL,
+  device VARBINARY(32) NOT NULL,
+  node VARBINARY(64) NOT NULL,
+  session BIGINT NOT NULL,
+  PRIMARY KEY (user, device),
+  KEY presence_node (node)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS friendship (
+  user BIGINT NOT NULL,
+  other BIGINT NOT NULL,
+  state INT NOT NULL COMMENT 'enum chat_friend_state, seen from user',
+  PRIMARY KEY (user, other)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+
+-- A group's id is its conversation's. low and high are the two users of a direct one.
+CREATE TABLE IF NOT EXISTS conversation (
+  id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  low BIGINT,
+  high BIGINT,
+  last_seq BIGINT NOT NULL DEFAULT 0,
+  last_ms BIGINT NOT NULL DEFAULT 0,
+  epoch INT UNSIGNED NOT NULL DEFAULT 1,
+  UNIQUE KEY conversation_pair (low, high)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS chat_group (
+  id BIGINT NOT NULL PRIMARY KEY,
+  name VARCHAR(64) NOT NULL,
+  description VARCHAR(256) NOT NULL,
+  open INT NOT NULL,
+  members INT NOT NULL,
+  joins INT NOT NULL COMMENT 'counts up: who joined earlier has the lower member.joined_no',
+  dissolved INT NOT NULL DEFAULT 0
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS member (
+  conversation BIGINT NOT NULL,
+  user BIGINT NOT NULL,
+  role INT NOT NULL COMMENT 'enum chat_role; 0 in direct conversations',
+  joined_seq BIGINT NOT NULL COMMENT 'what is beyond it is theirs to see',
+  joined_no INT NOT NULL,
+  delivered_seq BIGINT NOT NULL COMMENT 'the furthest of all devices, and it outlives them',
+  read_seq BIGINT NOT NULL,
+  PRIMARY KEY (conversation, user),
+  KEY member_user (user, conversation)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+
+-- A device's mark. No row: the conversation began after the device, whose mark is the joining.
+CREATE TABLE IF NOT EXISTS mark (
+  user BIGINT NOT NULL,
+  device VARBINARY(32) NOT NULL,
+  conversation BIGINT NOT NULL,
+  delivered_seq BIGINT NOT NULL,
+  PRIMARY KEY (user, device, conversation)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS invitation (
+  user BIGINT NOT NULL,
+  grp BIGINT NOT NULL,
+  inviter BIGINT NOT NULL,
+  PRIMARY KEY (user, grp),
+  KEY invitation_group (grp)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS barred (
+  grp BIGINT NOT NULL,
+  user BIGINT NOT NULL,
+  PRIMARY KEY (grp, user)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+
+-- Clustered by conversation and seq: a page of a log is one range of the table. cids that clients make are ordered by time, so
+-- their index grows at one end.
+CREATE TABLE IF NOT EXISTS message (
+  conversation BIGINT NOT NULL,
+  seq BIGINT NOT NULL,
+  kind INT NOT NULL COMMENT 'enum chat_message_kind',
+  sender BIGINT NOT NULL,
+  time_ms BIGINT NOT NULL,
+  changes BIGINT NOT NULL COMMENT 'the seq that an edit or a recall changes; 0: none',
+  flags INT NOT NULL COMMENT '1 edited, 2 recalled',
+  cid VARBINARY(36),
+  digest VARBINARY(32) COMMENT 'of what was first sent, where there is a cid',
+  text TEXT NOT NULL,
+  data TEXT,
+  PRIMARY KEY (conversation, seq),
+  UNIQUE KEY message_cid (cid, sender),
+  KEY message_changes (conversation, changes)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/* What is MySQL's alone: round trips, migrations, URLs. CHAT_TEST_STORE is the URL of a database `contract`. */
+#include <mysql.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "contract.h"
+
+enum { BATCH_MAX = 400 };
+
+static MYSQL *admin;
+
+static const char *query_text(const char *sql)
+{
+	static char text[128];
+	MYSQL_RES *result;
+	MYSQL_ROW row;
+
+	assert_int_equal(mysql_query(admin, sql), 0);
+	result = mysql_store_result(admin);
+	if (!result)
+		return NULL;
+	row = mysql_fetch_row(result);
+	snprintf(text, sizeof(text), "%s", row ? row[mysql_num_fields(result) - 1] : "");
+	mysql_free_result(result);
+	return text;
+}
+
+static int admin_setup(void **state)
+{
+	unsigned port = 0;
+
+	admin = mysql_init(NULL);
+	if (!admin || sscanf(getenv("CHAT_TEST_STORE"), "mysql://root@127.0.0.1:%u/", &port) != 1 ||
+	    !mysql_real_connect(admin, "127.0.0.1", "root", "", NULL, port, NULL, 0))
+		return -1;
+	return contract_setup(state);
+}
+
+static int admin_teardown(void **state)
+{
+	int err = contract_teardown(state);
+
+	mysql_close(admin);
+	return err;
+}
+
+/* Statements that all clients have sent, so far. */
+static long statements(void)
+{
+	return atol(query_text("SHOW GLOBAL STATUS LIKE 'Questions'"));
+}
+
+/* How many statements a batch of so many sends takes. */
+static long batch_cost(chat_id from, chat_id to, int count)
+{
+	struct chat_op *ops[BATCH_MAX];
+	char cid[32];
+	long before, after;
+
+	for (int i = 0; i < count; i++) {
+		snprintf(cid, sizeof(cid), "%d of %d", i, count);
+		ops[i] = append_new(CHAT_MESSAGE_TEXT, from, with(to), 0, "text", "");
+		assert_int_equal(chat_arena_copy(&ops[i]->arena, V(cid), &ops[i]->u.append.cid), 0);
+		ops[i]->lane = from + to;
+	}
+	before = statements();
+	chat_backend_run(store, ops, (size_t)count);
+	after = statements();
+	for (int i = 0; i < count; i++) {
+		assert_int_equal(ops[i]->code, OK);
+		chat_op_destroy(ops[i]);
+	}
+	return after - before - 1; /* less the question itself */
+}
+
+/* The number of round trips in a batch of sends does not depend on its size. */
+static void test_round_trips(void **state)
+{
+	chat_id ann = user_new("ann"), bob = user_new("bob");
+	long few, many;
+
+	(void)state;
+	send_text(ann, with(bob), "first", NULL);
+	few = batch_cost(ann, bob, 2);
+	many = batch_cost(ann, bob, BATCH_MAX);
+	print_message("# %ld statements for 2 sends, %ld for %d\n", few, many, BATCH_MAX);
+	assert_int_equal(few, many);
+	assert_true(many <= 12);
+}
+
+/* The questions of a batch are answered from indexes, not by reading tables whole. */
+static void test_no_table_is_read_whole(void **state)
+{
+	chat_id ann = user_new("ann"), bob = user_new("bob");
+	long before, after;
+
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		send_text(ann, with(bob), "first", NULL);
+		batch_cost(ann, bob, BATCH_MAX - i);
+	}
+	before = atol(query_text("SHOW GLOBAL STATUS LIKE 'Handler_read_rnd_next'"));
+	batch_cost(ann, bob, 50);
+	after = atol(query_text("SHOW GLOBAL STATUS LIKE 'Handler_read_rnd_next'"));
+	/* SHOW STATUS itself reads a table in memory, of some hundreds of rows. */
+	print_message("# %ld rows read by scans\n", after - before);
+	assert_true(after - before < 4000);
+}
+
+/* A schema that is newer, and one that is older, are refused, with the way out. */
+static void test_versions(void **state)
+{
+	static const struct chat_store_limits limits = {.devices = 1};
+	const char *url = getenv("CHAT_TEST_STORE");
+	struct chat_store_error error;
+	struct chat_backend *other;
+
+	(void)state;
+	assert_int_equal(chat_store_migrate(url, &error), 0); /* again: nothing to do */
+	query_text("INSERT INTO contract.schema_version VALUES (1000,'of the future')");
+	assert_int_equal(chat_mysql_open(url, &limits, &other, &error), CHAT_ERR_VERSION);
+	assert_non_null(strstr(error.text, "1000"));
+	assert_int_equal(chat_store_migrate(url, &error), CHAT_ERR_VERSION);
+	query_text("DELETE FROM contract.schema_version");
+	assert_int_equal(chat_mysql_open(url, &limits, &other, &error), CHAT_ERR_VERSION);
+	assert_non_null(strstr(error.text, "--migrate"));
+	assert_int_equal(chat_store_migrate(url, &error), 0);
+	assert_int_equal(chat_mysql_open(url, &limits, &other, &error), 0);
+	chat_backend_destroy(other);
+}
+
+/* A connection that the server ends is made anew, and the operation is done. */
+static void test_connection_lost(void **state)
+{
+	chat_id ann = user_new("ann"), bob = user_new("bob");
+	char kill[64];
+
+	(void)state;
+	send_text(ann, with(bob), "1", NULL);
+	snprintf(kill, sizeof(kill), "KILL %s",
+		 query_text("SELECT id FROM information_schema.processlist WHERE db='contract'"));
+	query_text(kill);
+	assert_int_equal(send_text(ann, with(bob), "2", NULL), 2);
+}
+
+static void test_urls(void **state)
+{
+	static const struct chat_store_limits limits = {.devices = 1};
+	static const char *const wrong[] = {
+		"mysql://",
+		"mysql://root@127.0.0.1",
+		"mysql://127.0.0.1/chat",
+		"mysql://root@/chat",
+		"mysql://root@:3306/chat",
+		"mysql://root@host:0/chat",
+		"mysql://root@host:65536/chat",
+		"mysql://root@host:x/chat",
+		"mysql://root@a,,b/chat",
+		"mysql://ro%zzot@a/chat",
+		"mysql://root:%0@a/chat",
+	};
+	struct chat_store_error error;
+	struct chat_backend *other;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+		assert_int_equal(chat_mysql_open(wrong[i], &limits, &other, &error),
+				 CHAT_ERR_INVALID);
+	/* The error of one that cannot be reached names the host and not the password. */
+	assert_int_equal(
+		chat_mysql_open("mysql://root:se%63ret@127.0.0.1:1/chat", &limits, &other, &error),
+		CHAT_ERR_UNAVAILABLE);
+	assert_non_null(strstr(error.text, "127.0.0.1:1"));
+	assert_null(strstr(error.text, "secret"));
+}
+
+#define ADMIN_CASE(function) cmocka_unit_test_setup_teardown(function, admin_setup, admin_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ADMIN_CASE(test_round_trips), ADMIN_CASE(test_no_table_is_read_whole),
+		ADMIN_CASE(test_versions),    ADMIN_CASE(test_connection_lost),
+		ADMIN_CASE(test_urls),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

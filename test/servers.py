@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: MIT
+"""The servers that tests need, real ones: each a plain process of its own folder, on a free port of the loopback, ended by its pid."""
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+START_S = 60  # a server that has not come up by then will not
+
+
+def die_with_parent():
+    """A test that is ended from outside leaves no server behind (prctl(2), PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def listens(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+        return True
+    except OSError:
+        return False
+
+
+class Server:
+    """A process that can be killed, stopped and continued, and started again on the same port and folder."""
+
+    name = "server"
+
+    def __init__(self, port=None):
+        self.folder = tempfile.mkdtemp(prefix=f"chat-test-{self.name}-")
+        self.port = port or free_port()
+        self.process = None
+
+    def command(self):
+        raise NotImplementedError
+
+    def is_up(self):
+        return listens(self.port)
+
+    def start(self):
+        with open(f"{self.folder}/log", "ab") as log:
+            self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
+                                            preexec_fn=die_with_parent)
+        until = time.monotonic() + START_S
+        while not self.is_up():
+            if self.process.poll() is not None or time.monotonic() > until:
+                raise AssertionError(f"{self.name} did not start: {self.log()[-2000:]}")
+            time.sleep(0.05)
+        return self
+
+    def log(self):
+        with open(f"{self.folder}/log", encoding="utf-8", errors="replace") as log:
+            return log.read()
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def pause(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self):
+        self.process.send_signal(signal.SIGCONT)
+
+    def restart(self):
+        self.kill()
+        self.start()
+
+    def finish(self):
+        if self.process and self.process.poll() is None:
+            self.go_on()
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class MariaDb(Server):
+    """root without a password, from the loopback alone. With quick, nothing is flushed: for tests of what, not whether, is kept."""
+
+    name = "mariadb"
+
+    def __init__(self, quick=False, port=None, options=()):
+        super().__init__(port)
+        self.options = list(options)
+        if quick:
+            self.options += ["--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync", "--innodb-doublewrite=0"]
+        install = subprocess.run(["mariadb-install-db", "--no-defaults", f"--datadir={self.folder}/data", "--skip-test-db", "--skip-name-resolve",
+                                  "--auth-root-authentication-method=normal", *(["--user=root"] if os.geteuid() == 0 else [])],
+                                 stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        if install.returncode != 0:
+            raise AssertionError(f"mariadb-install-db: {install.stdout[-1000:]}{install.stderr[-1000:]}")
+
+    def command(self):
+        return ["mariadbd", "--no-defaults", f"--datadir={self.folder}/data", f"--socket={self.folder}/socket", f"--port={self.port}",
+                "--bind-address=127.0.0.1", "--skip-name-resolve", "--skip-log-bin", "--innodb-buffer-pool-size=256M",
+                f"--pid-file={self.folder}/pid", "--max-connections=500", *(["--user=root"] if os.geteuid() == 0 else []), *self.options]
+
+    def url(self, database="chat"):
+        return f"mysql://root@127.0.0.1:{self.port}/{database}"
+
+
+class Redis(Server):
+    """Nothing is kept on disk: the bus has nothing to keep."""
+
+    name = "redis"
+
+    def __init__(self, port=None, password=None):
+        super().__init__(port)
+        self.password = password
+
+    def command(self):
+        return ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", self.folder,
+                *(["--requirepass", self.password] if self.password else [])]
