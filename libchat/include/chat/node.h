@@ -12,6 +12,7 @@
  *   - the connection broke                 -> chat_node_disconnect
  *   - the store has completions            -> chat_node_complete for each
  *   - chat_node_deadline has passed        -> chat_node_tick
+ *   - with a bus, what it tells            -> chat_node_bus_*
  */
 #ifndef CHAT_NODE_H
 #define CHAT_NODE_H
@@ -70,6 +71,17 @@ CHAT_MUST_CHECK int chat_node_create(const struct chat_node_config *config,
 				     struct chat_store *store, struct chat_node **out);
 /* Frees the node; nobody is told. Completions that are still to come are the embedder's to free. NULL is ignored. */
 void chat_node_destroy(struct chat_node *node);
+
+/* Joins others that share the store, over this bus, which must outlive the node. Before chat_node_start. */
+void chat_node_set_bus(struct chat_node *node, const struct chat_bus *bus);
+/* The bus can be used, for the first time or again: the node subscribes to all that it needs. */
+void chat_node_bus_connected(struct chat_node *node);
+/* Requests to subscribe up to this number are in force; none is before the bus is connected. */
+void chat_node_bus_confirmed(struct chat_node *node, uint64_t number);
+/* What was said on a channel. Anything that is no payload of ours is ignored. */
+void chat_node_bus_receive(struct chat_node *node, struct chat_view payload);
+/* Something that this node published may not have arrived: the others are told to see for themselves. To be called when it can be. */
+void chat_node_bus_lost(struct chat_node *node);
 
 /* Registers the node with the store. To be called once, before any connection. */
 CHAT_MUST_CHECK int chat_node_start(struct chat_node *node);

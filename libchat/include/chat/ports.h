@@ -65,6 +65,40 @@ struct chat_transport {
 	void *context;
 };
 
+/*
+ * The bus: what nodes that share a store say to one another. Everything on it is a hint and may be lost, doubled or late; but
+ * whoever fills the port says when that may have happened, see node.h.
+ *
+ * A channel is a kind and an id. Subscriptions are not counted: one unsubscribe ends them.
+ */
+enum chat_channel_kind {
+	CHAT_CHANNEL_NODES, /* one for all nodes; id 0 */
+	CHAT_CHANNEL_USER,
+	CHAT_CHANNEL_GROUP
+};
+
+struct chat_channel {
+	enum chat_channel_kind kind;
+	chat_id id;
+};
+
+struct chat_bus_ops {
+	/*
+	 * Asks for what is said on the channel. Returns the number of the request: each is greater than the one before.
+	 * chat_node_bus_confirmed tells when requests are in force. While the bus is away nothing is done but to count: the
+	 * node asks again for all when it is back.
+	 */
+	uint64_t (*subscribe)(void *context, struct chat_channel channel);
+	void (*unsubscribe)(void *context, struct chat_channel channel);
+	/* Says it to every node that has subscribed, this one perhaps included. The port takes a reference of its own. */
+	void (*publish)(void *context, struct chat_channel channel, struct chat_buf *payload);
+};
+
+struct chat_bus {
+	const struct chat_bus_ops *ops;
+	void *context;
+};
+
 #ifdef __cplusplus
 }
 #endif
