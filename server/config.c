@@ -16,7 +16,8 @@ static const char *const costs[] = {"min", "interactive", "moderate", NULL};
 
 static const struct setting settings[] = {
 	{"listen", SETTING_LIST, FIELD(listen), "127.0.0.1:6000", NULL, NULL, NULL, false,
-	 "ADDRESS:PORT for clients; may be given several times; port 0 picks one"},
+	 "ADDRESS:PORT for clients; may be given several times; port 0 picks one; none by default "
+	 "where listen_tls is given"},
 	{"listen_tls", SETTING_LIST, FIELD(listen_tls), NULL, NULL, NULL, NULL, false,
 	 "ADDRESS:PORT for clients with TLS; may be given several times"},
 	{"tls_certificate", SETTING_TEXT, FIELD(tls_certificate), NULL, NULL, NULL, NULL, true,
@@ -142,6 +143,14 @@ int config_set(struct config *config, enum config_source source, const char *key
 	return err;
 }
 
+void config_complete(struct config *config)
+{
+	size_t listen = (size_t)(setting_find("listen") - settings);
+
+	if (config->listen_tls.count > 0 && config->sources[listen] == CONFIG_DEFAULT)
+		config->listen.count = 0;
+}
+
 int config_check(const struct config *config, struct setting_error *error)
 {
 	if (strcmp(config->bus, "local:") != 0) {
@@ -158,8 +167,6 @@ int config_check(const struct config *config, struct setting_error *error)
 }
 
 /* --- The file ---------------------------------------------------------------------------------------- */
-
-enum { FILE_LINE_MAX = 2048 };
 
 struct reading {
 	struct config *config;

@@ -62,6 +62,8 @@ CHAT_MUST_CHECK int config_set(struct config *config, enum config_source source,
 /* A file of `key = value` lines. The error names the file and the line. */
 CHAT_MUST_CHECK int config_read(struct config *config, const char *path,
 				struct setting_error *error);
+/* Once all is set: who listens with TLS listens without it only where that was asked for. */
+void config_complete(struct config *config);
 /* What one setting alone cannot say. */
 CHAT_MUST_CHECK int config_check(const struct config *config, struct setting_error *error);
 

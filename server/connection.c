@@ -20,6 +20,7 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "address.h"
 #include "log.h"
@@ -265,6 +266,7 @@ static int transport_send(void *context, uint64_t number, struct chat_buf *buf)
 			return CHAT_ERR_NOMEM;
 		}
 	}
+	c->queued_total += buf->len;
 	if (evbuffer_get_length(output) >= server->config.output_high)
 		c->full = true;
 	return 0;
@@ -303,11 +305,37 @@ static void transport_resume(void *context, uint64_t number)
 	server_wake(server);
 }
 
+/* Whether something that the peer sent waits, here or in the kernel. */
+static bool connection_has_input(const struct connection *c)
+{
+	int waiting = 0;
+
+	if (evbuffer_get_length(bufferevent_get_input(c->bev)) > 0)
+		return true;
+	return ioctl(bufferevent_getfd(c->bev), FIONREAD, &waiting) == 0 && waiting > 0;
+}
+
+static bool transport_is_alive(void *context, uint64_t number)
+{
+	struct server *server = context;
+	struct connection *c = table_find(&server->table, number);
+	uint64_t taken;
+	bool took;
+
+	if (!c || c->state != CONNECTION_PAUSED)
+		return false;
+	taken = c->queued_total - connection_queued(c);
+	took = taken != c->taken_seen;
+	c->taken_seen = taken;
+	return took || connection_has_input(c);
+}
+
 const struct chat_transport_ops connection_transport = {
 	.send = transport_send,
 	.queued = transport_queued,
 	.close = transport_close,
 	.resume = transport_resume,
+	.is_alive = transport_is_alive,
 };
 
 /* --- The beginning ----------------------------------------------------------------------------------- */
@@ -370,7 +398,11 @@ bool connection_accept(struct server *server, evutil_socket_t fd, const struct s
 	set_option(fd, IPPROTO_TCP, TCP_NODELAY);
 	set_option(fd, SOL_SOCKET, SO_KEEPALIVE);
 	address_format_host(peer, host);
-	err = chat_node_connect(server->node, &chat_codec_json, chat_view_of(host), &c->number);
+	/* Those that are closing count too: they have descriptors. */
+	err = server->connection_count > server->config.max_connections
+		      ? CHAT_ERR_FULL
+		      : chat_node_connect(server->node, &chat_codec_json, chat_view_of(host),
+					  &c->number);
 	if (err != 0) {
 		log_event(CHAT_LOG_DEBUG, "refused", "addr", host, "reason", chat_err_text(err),
 			  NULL);

@@ -120,6 +120,8 @@ int options_config(const struct options *options, struct config *out, struct set
 	for (size_t i = 0; err == 0 && i < options->count; i++)
 		err = config_set(out, CONFIG_COMMAND_LINE, options->settings[i].key,
 				 options->settings[i].value, error);
+	if (err == 0)
+		config_complete(out);
 	return err != 0 ? err : config_check(out, error);
 }
 

@@ -115,7 +115,8 @@ static int read_text(const struct setting *setting, const char *value, char *out
 			 setting->key, size - 1);
 		return CHAT_ERR_INVALID;
 	}
-	memcpy(out, value, len + 1);
+	memset(out, 0, size); /* so that equal texts compare as equal bytes */
+	memcpy(out, value, len);
 	return 0;
 }
 

@@ -20,9 +20,9 @@
 enum bus_kind {
 	BUS_MESSAGE = 1, /* a message was committed: user to other, or user in group */
 	BUS_PUSH,	 /* to the sessions of other, or of the group's members but `user` */
-	BUS_MEMBER,	 /* the membership of `user` in group has changed; the frame is theirs, or the members' */
-	BUS_BYE,	 /* the session of `user`, at the node that the frame names, is to end */
-	BUS_SWEEP	 /* the origin may have failed to say something: see for yourselves */
+	BUS_MEMBER, /* the membership of `user` in group has changed; the frame is theirs, or the members' */
+	BUS_BYE,  /* the session of `user`, at the node that the frame names, is to end */
+	BUS_SWEEP /* the origin may have failed to say something: see for yourselves */
 };
 
 enum {
@@ -32,7 +32,8 @@ enum {
 	/* flags */
 	BUS_DROPPABLE = 1, /* PUSH: the first thing to be dropped under load */
 	BUS_JOINED = 2,	   /* MEMBER: joined; without it: gone */
-	BUS_TO_USER = 4,   /* MEMBER: the frame is for the user; without it, for the members but the user */
+	BUS_TO_USER =
+		4, /* MEMBER: the frame is for the user; without it, for the members but the user */
 	BUS_DISSOLVED = 8, /* PUSH to a group: it is no more */
 	BUS_BYE_SHIFT = 8  /* BYE: from here on the enum chat_bye */
 };

@@ -67,8 +67,9 @@ static bool number_read(struct chat_view *from, uint64_t *out)
 
 bool chat_bus_decode(struct chat_view payload, struct bus_message *out)
 {
-	uint64_t *const numbers[NUMBERS] = {&out->user,	 &out->other,	   &out->group,	  &out->seq,
-					    &out->epoch, &out->joined_seq, &out->session, &out->flags};
+	uint64_t *const numbers[NUMBERS] = {&out->user,	   &out->other, &out->group,
+					    &out->seq,	   &out->epoch, &out->joined_seq,
+					    &out->session, &out->flags};
 	uint8_t version, kind, origin_len;
 
 	if (!byte_read(&payload, &version) || version != BUS_VERSION ||
@@ -82,8 +83,7 @@ bool chat_bus_decode(struct chat_view payload, struct bus_message *out)
 	    origin_len > BUS_ORIGIN_MAX)
 		return false;
 	out->origin = (struct chat_view){payload.data, origin_len};
-	out->frame =
-		(struct chat_view){payload.data + origin_len, payload.len - origin_len};
+	out->frame = (struct chat_view){payload.data + origin_len, payload.len - origin_len};
 	return out->user <= CHAT_ID_MAX && out->other <= CHAT_ID_MAX && out->group <= CHAT_ID_MAX &&
 	       out->seq <= INT64_MAX && out->epoch <= UINT32_MAX;
 }

@@ -58,6 +58,7 @@ void chat_catchup_run(struct session *session)
 	op->origin.extra =
 		conn->id; /* the connection is not the one who asked: nothing is answered */
 	op->origin.reason = session->serial;
+	op->origin.id.number = mark->epoch;
 	op->lane = mark->key;
 	op->u.history.user = session->user->id;
 	op->u.history.target = conv_target(mark->key);
@@ -120,18 +121,22 @@ void chat_complete_catchup(struct chat_node *node, struct conn *ignored, struct 
 		catchup_retry_later(session);
 		return;
 	}
-	if (mark && op->code != CHAT_CODE_OK) {
+	if (mark && op->code != CHAT_CODE_OK && mark->epoch == op->origin.id.number) {
 		/* Not, or no longer, a member: nothing more of this conversation is theirs. */
 		chat_mark_remove(session, key);
 		if (page->target.group)
 			chat_group_remove(node, page->target.group, session);
-	} else if (mark) {
+	} else if (mark && op->code == CHAT_CODE_OK) {
 		if (!catchup_push(conn, mark, page))
 			return;
 		if (page->count == 0 && mark->pushed < page->last_seq)
 			mark->pushed = page->last_seq; /* all of it is before the joining */
-		if (mark->behind && mark->pushed >= page->last_seq && mark->pushed >= mark->hint)
+		if (mark->behind && mark->pushed >= page->last_seq && mark->pushed >= mark->hint) {
 			catchup_done(session, mark);
+		} else if (mark->behind && page->count == 0) {
+			/* It was heard of, but the server that was asked does not have it yet. */
+			catchup_retry_later(session);
+		}
 	}
 	chat_catchup_run(session);
 }
@@ -155,96 +160,4 @@ void chat_catchup_tick(struct chat_node *node, uint64_t now_ms)
 		session->retry_at_ms = 0;
 		chat_catchup_run(session);
 	}
-}
-
-/* --- The sweep: the store is asked who has something beyond their marks ------------------------------- */
-
-/* The next connections by number, at most a batch of them. */
-static void sweep_fill(struct chat_node *node, struct chat_op_sync *sync, struct chat_arena *arena)
-{
-	struct node_list *item;
-
-	for (item = node->active.next; item != &node->active; item = item->next) {
-		struct conn *conn = NODE_CONTAINER(item, struct conn, active);
-		size_t place = sync->count;
-
-		if (!conn->session || conn->id <= node->sweep_after)
-			continue;
-		while (place > 0 && sync->items[place - 1].session > conn->id)
-			place--;
-		if (place == NODE_SYNC_BATCH)
-			continue;
-		if (sync->count < NODE_SYNC_BATCH)
-			sync->count++;
-		for (size_t i = sync->count - 1; i > place; i--)
-			sync->items[i] = sync->items[i - 1];
-		sync->items[place] = (struct chat_sync_item){.user = conn->session->user->id,
-							     .session = conn->id};
-	}
-	for (size_t i = 0; i < sync->count; i++) {
-		struct conn *conn = chat_conn_get(node, sync->items[i].session);
-
-		if (chat_arena_copy(arena, chat_view_of(conn->session->device),
-				    &sync->items[i].device) != 0)
-			sync->count = i;
-	}
-}
-
-static void sweep_next(struct chat_node *node)
-{
-	struct chat_op *op = chat_operation_create(node, NULL, NULL, CHAT_OP_SYNC);
-
-	node->sweeping = false;
-	if (!op)
-		return;
-	op->u.sync.items = chat_arena_array(&op->arena, NODE_SYNC_BATCH, sizeof(*op->u.sync.items));
-	if (op->u.sync.items)
-		sweep_fill(node, &op->u.sync, &op->arena);
-	if (op->u.sync.count == 0) {
-		chat_op_destroy(op);
-		return;
-	}
-	node->sweep_after = op->u.sync.items[op->u.sync.count - 1].session;
-	node->sweeping = chat_operation_submit(node, op);
-}
-
-void chat_sweep_start(struct chat_node *node)
-{
-	node->sweep_after = 0;
-	if (!node->sweeping)
-		sweep_next(node);
-}
-
-static void sweep_apply(struct session *session, const struct chat_sync_item *item)
-{
-	for (size_t i = 0; i < item->mark_count; i++) {
-		const struct chat_mark_state *state = &item->marks[i];
-		struct mark *mark =
-			chat_mark_add(session, conv_key_of(state->target), state->delivered_seq);
-
-		if (mark && state->last_seq > mark->pushed)
-			chat_mark_fall_behind(session, mark, state->last_seq);
-		if (mark && state->target.group &&
-		    chat_group_add(session->conn->node, state->target.group, state->epoch,
-				   session) != 0)
-			return;
-	}
-	chat_catchup_run(session);
-}
-
-void chat_complete_sync(struct chat_node *node, struct conn *ignored, struct chat_op *op)
-{
-	const struct chat_op_sync *sync = &op->u.sync;
-
-	(void)ignored;
-	node->sweeping = false;
-	if (op->code != CHAT_CODE_OK)
-		return; /* the next operation that succeeds starts the sweep anew */
-	for (size_t i = 0; i < sync->count; i++) {
-		struct conn *conn = chat_conn_get(node, sync->items[i].session);
-
-		if (conn && conn->session && conn->session->user->id == sync->items[i].user)
-			sweep_apply(conn->session, &sync->items[i]);
-	}
-	sweep_next(node);
 }

@@ -53,6 +53,7 @@ void chat_credentials_free(struct conn *conn)
 void chat_conn_set_waiting(struct conn *conn, bool waiting)
 {
 	chat_list_remove(&conn->waiting);
+	conn->overdue = false;
 	if (!waiting || conn->state == CONN_CLOSED)
 		return;
 	conn->login_by_ms = node_now(conn->node) + conn->node->config.login_timeout_ms;
@@ -138,16 +139,24 @@ void chat_conn_error(struct conn *conn, const struct chat_request_id *id, enum c
 bool chat_conn_push(struct conn *conn, struct broadcast *broadcast, size_t high)
 {
 	const struct chat_transport *transport = &conn->node->transport;
+	struct chat_buf *buf;
 
 	if (chat_conn_queued(conn) >= high)
 		return false;
-	if (broadcast->codec != conn->codec) {
-		chat_broadcast_finish(broadcast);
-		broadcast->buf = conn->codec->encode_event(broadcast->event);
-		broadcast->codec = broadcast->buf ? conn->codec : NULL;
-	}
-	return broadcast->buf &&
-	       transport->ops->send(transport->context, conn->id, broadcast->buf) == 0;
+	buf = chat_broadcast_encode(broadcast, conn->codec);
+	return buf && transport->ops->send(transport->context, conn->id, buf) == 0;
+}
+
+struct chat_buf *chat_broadcast_encode(struct broadcast *broadcast, const struct chat_codec *codec)
+{
+	if (broadcast->codec == codec)
+		return broadcast->buf;
+	if (!broadcast->event)
+		return NULL;
+	chat_broadcast_finish(broadcast);
+	broadcast->buf = codec->encode_event(broadcast->event);
+	broadcast->codec = broadcast->buf ? codec : NULL;
+	return broadcast->buf;
 }
 
 void chat_broadcast_finish(struct broadcast *broadcast)
@@ -228,8 +237,9 @@ static bool conn_is_blocked(struct conn *conn)
 {
 	const struct chat_node_config *config = &conn->node->config;
 
-	return conn->state == CONN_HELD || conn->in_flight >= config->requests_in_flight ||
-	       conn->throttled_until_ms != 0 || chat_conn_queued(conn) >= config->output_high;
+	return conn->state == CONN_HELD || conn->overdue ||
+	       conn->in_flight >= config->requests_in_flight || conn->throttled_until_ms != 0 ||
+	       chat_conn_queued(conn) >= config->output_high;
 }
 
 /* send_rate as a bucket that holds one second's worth. */
@@ -271,7 +281,9 @@ void chat_conn_progress(struct conn *conn)
 
 	if (conn->state == CONN_CLOSED)
 		return;
-	if (conn->paused && !conn_is_blocked(conn)) {
+	if (conn->overdue && conn->operations == 0) {
+		chat_conn_bye(conn, CHAT_BYE_IDLE, "no login came in time");
+	} else if (conn->paused && !conn_is_blocked(conn)) {
 		conn->paused = false;
 		transport->ops->resume(transport->context, conn->id);
 	} else if (conn->input_ended && !conn->paused && conn->operations == 0) {
@@ -299,6 +311,13 @@ static void conn_refuse_length(struct conn *conn)
 	chat_conn_error(conn, &none, CHAT_CODE_FRAME_TOO_LARGE,
 			"the frame is longer than max_frame", 0);
 	chat_conn_bye(conn, CHAT_BYE_PROTOCOL_ERROR, "a frame was too large");
+}
+
+/* Whether a bad frame is a connection's last while something that was asked before is not answered. */
+static bool conn_ends_with(const struct conn *conn, const struct chat_decode_error *error)
+{
+	return conn->operations > 0 && error->code == CHAT_CODE_BAD_JSON &&
+	       conn->bad_frames + 1 >= NODE_BAD_FRAMES_MAX;
 }
 
 /* Whether a request has to wait until everything before it is answered. */
@@ -338,7 +357,7 @@ static size_t conn_take_frame(struct conn *conn, struct chat_view bytes, bool *p
 		}
 		break;
 	case CHAT_DECODE_BAD:
-		if (conn_take_allowance(conn)) {
+		if (!conn_ends_with(conn, &error) && conn_take_allowance(conn)) {
 			conn_refuse_frame(conn, &error);
 		} else {
 			*paused = conn->paused = true;
@@ -346,7 +365,10 @@ static size_t conn_take_frame(struct conn *conn, struct chat_view bytes, bool *p
 		}
 		break;
 	case CHAT_DECODE_TOO_LARGE:
-		conn_refuse_length(conn);
+		if (conn->operations == 0)
+			conn_refuse_length(conn);
+		else /* what was asked before is answered first */
+			*paused = conn->paused = true;
 		break;
 	case CHAT_DECODE_NOMEM:
 		chat_conn_close(conn, false);
@@ -411,8 +433,6 @@ void chat_node_drained(struct chat_node *node, uint64_t id)
 
 	if (!conn)
 		return;
-	/* While its output is full it is not read: that it takes what it is sent shows that it is there. */
-	conn_touch(conn);
 	if (conn->session)
 		chat_catchup_run(conn->session);
 	chat_conn_progress(conn);
@@ -420,6 +440,14 @@ void chat_node_drained(struct chat_node *node, uint64_t id)
 }
 
 /* --- Time -------------------------------------------------------------------------------------------- */
+
+/* It may be that it is not read, because it takes its answers slowly or much is in flight. */
+static bool conn_is_alive(struct conn *conn)
+{
+	const struct chat_transport *transport = &conn->node->transport;
+
+	return transport->ops->is_alive && transport->ops->is_alive(transport->context, conn->id);
+}
 
 static void conn_tick_idle(struct chat_node *node, uint64_t now_ms)
 {
@@ -430,17 +458,19 @@ static void conn_tick_idle(struct chat_node *node, uint64_t now_ms)
 
 		if (now_ms - conn->last_input_ms < idle_ms)
 			break;
-		chat_conn_bye(conn, CHAT_BYE_IDLE, NULL);
+		if (conn_is_alive(conn))
+			conn_touch(conn);
+		else
+			chat_conn_bye(conn, CHAT_BYE_IDLE, NULL);
 	}
 	while (!chat_list_is_empty(&node->waiting)) {
 		struct conn *conn = NODE_CONTAINER(node->waiting.next, struct conn, waiting);
 
 		if (now_ms < conn->login_by_ms)
 			break;
-		if (conn->operations > 0) /* a login on its way is let finish */
-			chat_conn_set_waiting(conn, true);
-		else
-			chat_conn_bye(conn, CHAT_BYE_IDLE, "no login came in time");
+		chat_list_remove(&conn->waiting);
+		conn->overdue = true;
+		chat_conn_progress(conn);
 	}
 }
 

@@ -50,75 +50,168 @@ static void group_reply(struct conn *conn, const struct chat_op *op)
 	chat_conn_send(conn, &event);
 }
 
-/* A new member's sessions here begin to follow the group. */
-static void group_follow(struct chat_node *node, const struct chat_op_group *g)
+/* --- Who follows ------------------------------------------------------------------------------------- */
+
+static void group_follow(struct session *session, const struct member_change *change)
 {
-	struct user *user = chat_user_get(node, g->user);
+	struct chat_node *node = session->conn->node;
+	conv_key key = change->group | CONV_GROUP;
+	struct mark *mark;
 
-	for (struct session *s = user ? user->sessions : NULL; s; s = s->next_of_user) {
-		struct mark *mark;
-
-		chat_mark_remove(s, g->group | CONV_GROUP);
-		mark = chat_mark_add(s, g->group | CONV_GROUP, g->joined_seq);
-		if (!mark || chat_group_add(node, g->group, g->epoch, s) != 0)
-			chat_mark_remove(s, g->group | CONV_GROUP);
-	}
+	chat_mark_remove(session, key);
+	mark = chat_mark_add(session, key, change->joined_seq);
+	if (!mark)
+		return;
+	mark->epoch = change->epoch;
+	if (chat_group_add(node, change->group, change->epoch, session) != 0)
+		chat_mark_remove(session, key);
+	else
+		chat_sync_later(session);
 }
 
-static void group_unfollow(struct chat_node *node, chat_id group, chat_id id)
+static void group_unfollow(struct session *session, chat_id group)
 {
-	struct user *user = chat_user_get(node, id);
-
-	for (struct session *s = user ? user->sessions : NULL; s; s = s->next_of_user) {
-		chat_mark_remove(s, group | CONV_GROUP);
-		chat_group_remove(node, group, s);
-	}
+	chat_mark_remove(session, group | CONV_GROUP);
+	chat_group_remove(session->conn->node, group, session);
 }
 
-static void group_forget(struct chat_node *node, chat_id id)
+void chat_group_apply(struct chat_node *node, const struct member_change *change)
+{
+	struct user *user = chat_user_get(node, change->user);
+	struct group *group;
+
+	for (struct session *s = user ? user->sessions : NULL; s; s = s->next_of_user) {
+		const struct mark *mark = chat_mark_get(s, change->group | CONV_GROUP);
+
+		/* Over the bus one change may come twice, or behind a later one. */
+		if (mark && mark->epoch >= change->epoch)
+			continue;
+		if (change->joined)
+			group_follow(s, change);
+		else if (mark)
+			group_unfollow(s, change->group);
+	}
+	/* Every change of members counts the epoch up by one: who knew the one before knows this one. */
+	group = chat_group_get(node, change->group);
+	if (group && group->epoch + 1 == change->epoch)
+		group->epoch = change->epoch;
+}
+
+void chat_group_forget(struct chat_node *node, chat_id id)
 {
 	struct group *group;
 
-	while ((group = chat_group_get(node, id)) != NULL) {
-		struct session *session = group->sessions[0];
-
-		chat_mark_remove(session, id | CONV_GROUP);
-		chat_group_remove(node, id, session);
-	}
+	while ((group = chat_group_get(node, id)) != NULL)
+		group_unfollow(group->sessions[0], id);
 }
 
-static void group_tell(struct chat_node *node, const struct chat_op_group *g,
-		       enum chat_group_event change, chat_id user, chat_id by, enum chat_role role)
+/* --- Who is told ------------------------------------------------------------------------------------- */
+
+static struct chat_event change_event(const struct chat_op_group *g, enum chat_group_event change,
+				      chat_id user, chat_id by, enum chat_role role)
 {
 	struct chat_event event = {.type = CHAT_EVENT_GROUP_CHANGE};
 
 	event.u.group_change = (struct chat_group_change){change, g->group, user, by, role};
-	if (change == CHAT_GROUP_INVITED)
-		chat_user_push(node, user, &event, 0);
-	else
-		chat_group_push(node, g->group, &event, 0, false);
+	return event;
+}
+
+/* The members, each once on whatever node. */
+static void group_tell(struct chat_node *node, const struct chat_op_group *g,
+		       enum chat_group_event change, chat_id user, chat_id by, enum chat_role role)
+{
+	struct chat_event event = change_event(g, change, user, by, role);
+
+	chat_group_tell(node, g->group, &event, 0, false);
+}
+
+/* To the members, and to whom it concerns: these hear of it over a channel of their own, on which their nodes listen. */
+static void member_publish(struct chat_node *node, const struct member_change *change,
+			   struct broadcast *broadcast)
+{
+	struct bus_message message = {
+		.kind = BUS_MEMBER,
+		.user = change->user,
+		.group = change->group,
+		.epoch = change->epoch,
+		.joined_seq = change->joined_seq,
+		.flags = change->joined ? BUS_JOINED : 0,
+	};
+	struct chat_buf *frame;
+
+	if (!node->bus.ops)
+		return;
+	frame = chat_broadcast_encode(broadcast, &chat_codec_json);
+	if (frame)
+		message.frame = (struct chat_view){frame->data, frame->len};
+	chat_bus_publish(node, CHAT_CHANNEL_GROUP, change->group, &message);
+	message.flags |= BUS_TO_USER;
+	chat_bus_publish(node, CHAT_CHANNEL_USER, change->user, &message);
+}
+
+/* Somebody has come, or is gone: the router follows, and everybody is told. */
+static void member_changed(struct chat_node *node, const struct chat_op_group *g, chat_id user,
+			   const struct chat_event *event)
+{
+	struct broadcast broadcast = {.event = event};
+	struct member_change change = {
+		.group = g->group,
+		.user = user,
+		.joined = event->u.group_change.event == CHAT_GROUP_JOINED,
+		.joined_seq = g->joined_seq,
+		.epoch = g->epoch,
+	};
+
+	if (change.joined)
+		chat_group_apply(node, &change);
+	chat_group_push(node, g->group, &broadcast, 0, user, false);
+	chat_user_push(node, user, &broadcast, 0, false);
+	if (!change.joined)
+		chat_group_apply(node, &change);
+	member_publish(node, &change, &broadcast);
+	chat_broadcast_finish(&broadcast);
+}
+
+static void dissolved(struct chat_node *node, const struct chat_op_group *g)
+{
+	struct chat_event event = change_event(g, CHAT_GROUP_DISSOLVED, 0, g->user, CHAT_ROLE_NONE);
+	struct broadcast broadcast = {.event = &event};
+	struct bus_message message = {.kind = BUS_PUSH, .group = g->group, .flags = BUS_DISSOLVED};
+	struct chat_buf *frame;
+
+	chat_group_push(node, g->group, &broadcast, 0, 0, false);
+	chat_group_forget(node, g->group);
+	frame = node->bus.ops ? chat_broadcast_encode(&broadcast, &chat_codec_json) : NULL;
+	if (frame) {
+		message.frame = (struct chat_view){frame->data, frame->len};
+		chat_bus_publish(node, CHAT_CHANNEL_GROUP, g->group, &message);
+	}
+	chat_broadcast_finish(&broadcast);
 }
 
 static void group_after(struct chat_node *node, const struct chat_op *op)
 {
 	const struct chat_op_group *g = &op->u.group;
+	struct chat_event event;
 
 	switch (op->kind) {
 	case CHAT_OP_GROUP_JOIN:
-		group_tell(node, g, CHAT_GROUP_JOINED, g->user, 0, CHAT_ROLE_NONE);
+		event = change_event(g, CHAT_GROUP_JOINED, g->user, 0, CHAT_ROLE_NONE);
+		member_changed(node, g, g->user, &event);
 		break;
 	case CHAT_OP_GROUP_LEAVE:
-		group_tell(node, g, CHAT_GROUP_LEFT, g->user, 0, CHAT_ROLE_NONE);
-		group_unfollow(node, g->group, g->user);
+		event = change_event(g, CHAT_GROUP_LEFT, g->user, 0, CHAT_ROLE_NONE);
+		member_changed(node, g, g->user, &event);
 		if (g->heir != 0)
 			group_tell(node, g, CHAT_GROUP_ROLE, g->heir, g->user, CHAT_ROLE_OWNER);
 		break;
 	case CHAT_OP_GROUP_INVITE:
-		group_tell(node, g, CHAT_GROUP_INVITED, g->other, g->user, CHAT_ROLE_NONE);
+		event = change_event(g, CHAT_GROUP_INVITED, g->other, g->user, CHAT_ROLE_NONE);
+		chat_user_tell(node, g->other, &event, 0);
 		break;
 	case CHAT_OP_GROUP_KICK:
-		group_tell(node, g, CHAT_GROUP_KICKED, g->other, g->user, CHAT_ROLE_NONE);
-		group_unfollow(node, g->group, g->other);
+		event = change_event(g, CHAT_GROUP_KICKED, g->other, g->user, CHAT_ROLE_NONE);
+		member_changed(node, g, g->other, &event);
 		break;
 	case CHAT_OP_GROUP_ROLE:
 		group_tell(node, g, CHAT_GROUP_ROLE, g->other, g->user, g->role);
@@ -130,32 +223,41 @@ static void group_after(struct chat_node *node, const struct chat_op *op)
 			group_tell(node, g, CHAT_GROUP_UPDATED, 0, g->user, CHAT_ROLE_NONE);
 		break;
 	case CHAT_OP_GROUP_DISSOLVE:
-		group_tell(node, g, CHAT_GROUP_DISSOLVED, 0, g->user, CHAT_ROLE_NONE);
-		group_forget(node, g->group);
+		dissolved(node, g);
 		break;
 	default:
 		break;
 	}
 }
 
+/* The sessions of whoever made the group follow it, on every node. */
+static void group_made(struct chat_node *node, const struct chat_op_group *g)
+{
+	struct member_change change = {
+		.group = g->group, .user = g->user, .joined = true, .epoch = g->epoch};
+	struct bus_message message = {.kind = BUS_MEMBER,
+				      .user = g->user,
+				      .group = g->group,
+				      .epoch = g->epoch,
+				      .flags = BUS_JOINED | BUS_TO_USER};
+
+	chat_group_apply(node, &change);
+	chat_bus_publish(node, CHAT_CHANNEL_USER, g->user, &message);
+}
+
 void chat_complete_group(struct chat_node *node, struct conn *conn, struct chat_op *op)
 {
 	const struct chat_op_group *g = &op->u.group;
-	struct group *group;
 
 	if (op->code != CHAT_CODE_OK) {
 		chat_operation_fail(conn, op);
 		return;
 	}
-	if (op->kind == CHAT_OP_GROUP_CREATE || op->kind == CHAT_OP_GROUP_JOIN)
-		group_follow(node, g);
+	if (op->kind == CHAT_OP_GROUP_CREATE)
+		group_made(node, g);
 	if (conn)
 		group_reply(conn, op);
 	group_after(node, op);
-	/* Every change of members counts the epoch up by one: who knew the one before knows this one. */
-	group = chat_group_get(node, g->group);
-	if (group && group->epoch + 1 == g->epoch)
-		group->epoch = g->epoch;
 }
 
 void chat_handle_members(struct conn *conn, const struct chat_request *request)
@@ -199,7 +301,7 @@ void chat_handle_groups(struct conn *conn, const struct chat_request *request)
 	op->u.groups.user = conn->session->user->id;
 	op->u.groups.after = request->after;
 	op->u.groups.limit = request->limit;
-	op->u.groups.bytes_max = CHAT_PAGE_BYTES_MAX;
+	op->u.groups.bytes_max = node_page_room(&request->id);
 	chat_operation_submit(conn->node, op);
 }
 

@@ -7,11 +7,14 @@
  *   mark     what a session knows of one conversation: live or behind                   mark.c, catchup.c
  *   user     whoever has a session here; the list of their sessions                     registry.c
  *   group    a group of which a session here is a member; the list of these sessions    registry.c
+ *   bus      what other nodes are told, and tell                                        bus.c
+ *   sync     what a session may have missed is asked of the store                       sync.c
  */
 #ifndef CHAT_NODE_INTERNAL_H
 #define CHAT_NODE_INTERNAL_H
 
 #include "chat/node.h"
+#include "node/bus.h"
 #include "node/map.h"
 
 enum {
@@ -26,6 +29,7 @@ enum {
 		32, /* of one session; past it the oldest is forgotten: pushed again at most */
 	NODE_SYNC_BATCH = 64,	 /* sessions asked about in one operation of the sweep */
 	NODE_FRIENDS_PAGE = 500, /* friends told of someone's coming or going in one step */
+	NODE_PEERS_MAX = 1024,	 /* other nodes that are watched; further ones are not */
 	NODE_ADDRESS_MAX = 64
 };
 
@@ -62,6 +66,7 @@ struct mark {
 	uint64_t acked;	 /* the delivered mark */
 	uint64_t hint;	 /* while behind: the highest seq heard of */
 	uint64_t told;	 /* highest explicit ack that is not written yet; 0: none */
+	uint32_t epoch;	 /* of a group: the membership stood at it */
 	bool behind;
 	bool dirty; /* acked is not written yet */
 };
@@ -77,7 +82,9 @@ struct session {
 	uint32_t serial; /* tells it from an earlier one of the same connection */
 	struct user *user;
 	struct session *next_of_user;
-	struct node_list dirty; /* in node->dirty while a mark is dirty */
+	struct node_list dirty;	   /* in node->dirty while a mark is dirty */
+	struct node_list awaiting; /* in node->awaiting until its sync */
+	uint64_t sync_at;	   /* the subscription that has to be in force first */
 	char name[CHAT_NAME_MAX + 1];
 	char device[CHAT_DEVICE_MAX + 1];
 	struct mark *marks; /* ascending by key */
@@ -136,6 +143,7 @@ struct conn {
 	enum conn_state state;
 	bool paused;	  /* input was refused; resume is owed */
 	bool input_ended; /* the peer will send no more */
+	bool overdue;	  /* the time to log in is over; what is on its way is let finish */
 	uint8_t bad_frames;
 	uint32_t operations; /* on the way to the store and back */
 	uint32_t in_flight;  /* what they weigh together */
@@ -168,8 +176,15 @@ struct chat_node {
 	struct chat_env env;
 	struct chat_transport transport;
 	struct chat_store *store;
+	struct chat_bus bus; /* without ops: there is none */
+	uint64_t bus_issued, bus_confirmed;
+	uint64_t bus_sweep_at;	 /* the sweep starts when this is confirmed; 0: none is due */
+	bool bus_lost;		 /* something could not be published */
+	struct peer_node *peers; /* peers.c */
+	size_t peer_count;
+	int64_t started_ms; /* wall clock: tells this life of the node from others */
 	struct map conns, users, groups;
-	struct node_list active, waiting, dirty, going;
+	struct node_list active, waiting, dirty, going, awaiting;
 	struct conn *closed; /* to be freed when the node is left */
 	uint64_t next_conn;
 	uint32_t last_session;
@@ -180,6 +195,7 @@ struct chat_node {
 	uint64_t retry_at_ms;	 /* the earliest retry_at_ms, or earlier; 0: none */
 	bool store_failed; /* an operation could not be done; the next that can starts the sweep */
 	bool sweeping;
+	bool sweep_again;     /* asked for while one was on its way */
 	uint64_t sweep_after; /* connections up to this number were asked about */
 	bool draining;
 	uint64_t drain_next_ms; /* when the next bye shutdown is due */
@@ -188,9 +204,9 @@ struct chat_node {
 	struct chat_node_stats stats;
 };
 
-/* One event, encoded once per codec however many it goes to. */
+/* One event, encoded once per codec however many it goes to. One that came over the bus is there as bytes alone. */
 struct broadcast {
-	const struct chat_event *event;
+	const struct chat_event *event; /* or NULL */
 	const struct chat_codec *codec;
 	struct chat_buf *buf;
 };
@@ -217,6 +233,8 @@ void chat_conn_release(struct conn *conn);
 void chat_conn_set_waiting(struct conn *conn, bool waiting);
 /* A broadcast is pushed to one connection; dropped where its output is past `high` bytes. False: dropped. */
 bool chat_conn_push(struct conn *conn, struct broadcast *broadcast, size_t high);
+/* The event as bytes of that codec; NULL where it cannot be had. */
+struct chat_buf *chat_broadcast_encode(struct broadcast *broadcast, const struct chat_codec *codec);
 void chat_broadcast_finish(struct broadcast *broadcast);
 void chat_conn_tick(struct chat_node *node, uint64_t now_ms);
 void chat_credentials_free(struct conn *conn);
@@ -251,16 +269,23 @@ CHAT_MUST_CHECK int chat_group_add(struct chat_node *node, chat_id id, uint32_t 
 				   struct session *session);
 void chat_group_remove(struct chat_node *node, chat_id id, struct session *session);
 /* To all sessions of a user but one connection's (0: none is left out). */
-void chat_user_push(struct chat_node *node, chat_id user, const struct chat_event *event,
+void chat_user_push(struct chat_node *node, chat_id user, struct broadcast *broadcast,
+		    uint64_t except_conn, bool droppable);
+/* To the sessions of the group's members here, but one connection and one user (0: none is left out). */
+void chat_group_push(struct chat_node *node, chat_id group, struct broadcast *broadcast,
+		     uint64_t except_conn, chat_id except_user, bool droppable);
+/* The same here and on every other node. */
+void chat_user_tell(struct chat_node *node, chat_id user, const struct chat_event *event,
 		    uint64_t except_conn);
-void chat_group_push(struct chat_node *node, chat_id group, const struct chat_event *event,
+void chat_group_tell(struct chat_node *node, chat_id group, const struct chat_event *event,
 		     uint64_t except_conn, bool droppable);
 
 /* --- session.c --- */
 /* Ends the session: marks written, presence released (with `revoke`, the token too). */
 void chat_session_end(struct session *session, const struct chat_request_id *logout);
-void chat_session_bye_at(struct chat_node *node, struct chat_presence_at at, enum chat_bye code,
-			 const char *message);
+/* Says bye to a session of the user's, wherever it is. */
+void chat_session_bye_at(struct chat_node *node, chat_id user, struct chat_presence_at at,
+			 enum chat_bye code, const char *message);
 chat_handler chat_handle_register, chat_handle_login, chat_handle_logout, chat_handle_password,
 	chat_handle_devices, chat_handle_device_remove;
 chat_completion chat_complete_hash, chat_complete_verify, chat_complete_user_create,
@@ -286,11 +311,30 @@ void chat_mark_fall_behind(struct session *session, struct mark *mark, uint64_t 
 void chat_catchup_run(struct session *session);
 void chat_catchup_tick(struct chat_node *node, uint64_t now_ms);
 void chat_complete_catchup(struct chat_node *node, struct conn *conn, struct chat_op *op);
+
+/* --- sync.c --- */
+/* The session, which has just begun or begun to follow a group, asks when its subscriptions are in force. */
+void chat_sync_later(struct session *session);
+void chat_sync_run(struct chat_node *node);
 void chat_sweep_start(struct chat_node *node);
 chat_completion chat_complete_sync;
 
+/* --- bus.c: each does nothing where there is no bus --- */
+void chat_bus_subscribe(struct chat_node *node, enum chat_channel_kind kind, chat_id id);
+void chat_bus_unsubscribe(struct chat_node *node, enum chat_channel_kind kind, chat_id id);
+/* The origin is filled in. */
+void chat_bus_publish(struct chat_node *node, enum chat_channel_kind kind, chat_id id,
+		      struct bus_message *message);
+
+/* --- peers.c --- */
+chat_completion chat_complete_beat;
+void chat_peers_finish(struct chat_node *node);
+
 /* --- route.c: the only way from a committed message to a session --- */
 void chat_route_message(struct chat_node *node, const struct chat_op *append);
+/* The same of one that another node has committed. */
+void chat_route_remote(struct chat_node *node, const struct bus_message *message,
+		       struct chat_buf *frame);
 
 /* --- messages.c --- */
 chat_handler chat_handle_append, chat_handle_ack, chat_handle_read, chat_handle_typing,
@@ -308,6 +352,18 @@ void chat_presence_going(struct chat_node *node, chat_id user);
 void chat_presence_tick(struct chat_node *node, uint64_t now_ms);
 
 /* --- groups.c --- */
+struct member_change {
+	chat_id group;
+	chat_id user;
+	bool joined;
+	uint64_t joined_seq;
+	uint32_t epoch;
+};
+
+/* A user's sessions here begin to follow the group, or cease to; nothing where they know of a later change. */
+void chat_group_apply(struct chat_node *node, const struct member_change *change);
+/* The group is no more. */
+void chat_group_forget(struct chat_node *node, chat_id group);
 chat_handler chat_handle_group, chat_handle_members, chat_handle_groups;
 chat_completion chat_complete_group, chat_complete_members, chat_complete_groups;
 
@@ -321,6 +377,18 @@ bool chat_list_is_empty(const struct node_list *list);
 static inline uint64_t node_now(const struct chat_node *node)
 {
 	return node->env.ops->monotonic_ms(node->env.context);
+}
+
+/* What a page's elements may take, so that the frame around them fits too. */
+static inline size_t node_page_room(const struct chat_request_id *id)
+{
+	static const char frame[] =
+		"{'type':'ok','id':-9007199254740991,'conversations':[],'next':9007199254740991}\n";
+	size_t text_len = id->kind == CHAT_ID_STRING
+				  ? chat_json_text_len((struct chat_view){id->text, id->len})
+				  : 0;
+
+	return CHAT_PAGE_BYTES_MAX - sizeof(frame) - text_len;
 }
 
 static inline void node_earlier(uint64_t *deadline_ms, uint64_t at_ms)

@@ -145,8 +145,17 @@ void chat_mark_own(struct session *session, struct mark *mark, uint64_t seq)
 
 /* --- Writing ----------------------------------------------------------------------------------------- */
 
+static size_t dirty_count(const struct session *session)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < session->mark_count; i++)
+		count += session->marks[i].dirty;
+	return count;
+}
+
 /* Moves a session's dirty marks into the operation while there is room. False: memory is out. */
-static bool flush_session(struct session *session, struct chat_op *op)
+static bool flush_session(struct session *session, struct chat_op *op, size_t room)
 {
 	struct chat_op_marks *marks = &op->u.marks;
 	struct chat_view device;
@@ -158,7 +167,7 @@ static bool flush_session(struct session *session, struct chat_op *op)
 
 		if (!mark->dirty)
 			continue;
-		if (marks->count == NODE_MARKS_BATCH_MAX)
+		if (marks->count == room)
 			return true;
 		marks->items[marks->count++] = (struct chat_mark_write){
 			.user = session->user->id,
@@ -174,32 +183,53 @@ static bool flush_session(struct session *session, struct chat_op *op)
 	return true;
 }
 
-static struct chat_op *flush_create(struct chat_node *node)
+/* An operation with room for the marks that are to be written, in *room. NULL: memory is out. */
+static struct chat_op *flush_create(struct chat_node *node, size_t count, size_t *room)
 {
 	struct chat_op *op = chat_operation_create(node, NULL, NULL, CHAT_OP_MARKS);
 
 	if (!op)
 		return NULL;
-	op->u.marks.items =
-		chat_arena_array(&op->arena, NODE_MARKS_BATCH_MAX, sizeof(*op->u.marks.items));
+	*room = count < NODE_MARKS_BATCH_MAX ? count : NODE_MARKS_BATCH_MAX;
+	op->u.marks.items = chat_arena_array(&op->arena, *room, sizeof(*op->u.marks.items));
 	if (op->u.marks.items)
 		return op;
 	chat_op_destroy(op);
 	return NULL;
 }
 
-static bool flush_once(struct chat_node *node, struct session *only)
+/* A user's marks are written in the user's lane: what is asked there afterwards sees them. */
+static bool flush_one(struct chat_node *node, struct session *session)
 {
-	struct chat_op *op = flush_create(node);
-	bool ok = op != NULL;
+	size_t room = 0;
+	struct chat_op *op = flush_create(node, dirty_count(session), &room);
+	bool ok;
 
-	if (only && op) {
-		ok = flush_session(only, op);
-		op->lane = only->user->id;
-	}
-	while (!only && ok && op->u.marks.count < NODE_MARKS_BATCH_MAX &&
-	       !chat_list_is_empty(&node->dirty))
-		ok = flush_session(NODE_CONTAINER(node->dirty.next, struct session, dirty), op);
+	if (!op)
+		return false;
+	op->lane = session->user->id;
+	ok = flush_session(session, op, room);
+	if (ok && room > 0)
+		return chat_operation_submit(node, op);
+	chat_op_destroy(op);
+	return ok;
+}
+
+/* As many sessions' as one operation holds: where the store keeps all in order, no lane is needed for that. */
+static bool flush_many(struct chat_node *node)
+{
+	size_t count = 0, room = 0;
+	struct chat_op *op;
+	bool ok;
+
+	for (struct node_list *i = node->dirty.next; i != &node->dirty; i = i->next)
+		count += dirty_count(NODE_CONTAINER(i, struct session, dirty));
+	op = flush_create(node, count, &room);
+	ok = op != NULL;
+	/* A session may be here for a mark that is gone: then there is no room, and none is needed. */
+	while (ok && (room == 0 || op->u.marks.count < room) && !chat_list_is_empty(&node->dirty))
+		ok = flush_session(NODE_CONTAINER(node->dirty.next, struct session, dirty), op,
+				   room);
 	if (op && op->u.marks.count > 0)
 		return chat_operation_submit(node, op) && ok;
 	chat_op_destroy(op);
@@ -212,11 +242,13 @@ void chat_marks_flush(struct chat_node *node, struct session *session)
 
 	if (session) {
 		while (ok && !chat_list_is_empty(&session->dirty))
-			ok = flush_once(node, session);
+			ok = flush_one(node, session);
 		return;
 	}
 	while (ok && !chat_list_is_empty(&node->dirty))
-		ok = flush_once(node, NULL);
+		ok = node->store->unordered ? flush_one(node, NODE_CONTAINER(node->dirty.next,
+									     struct session, dirty))
+					    : flush_many(node);
 	node->flush_at_ms = chat_list_is_empty(&node->dirty) ? 0 : node_now(node) + NODE_RETRY_MS;
 }
 
@@ -227,7 +259,7 @@ static void tell_delivered(struct chat_node *node, const struct chat_mark_write 
 	event.u.mark.by = write->user;
 	event.u.mark.to = write->target.user;
 	event.u.mark.seq = write->told_seq;
-	chat_user_push(node, write->target.user, &event, 0);
+	chat_user_tell(node, write->target.user, &event, 0);
 }
 
 /* The store is away: what the sessions still know is written later. */

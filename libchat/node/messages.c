@@ -116,9 +116,9 @@ static void tell_typing(struct chat_node *node, chat_id from, struct chat_target
 	event.u.mark.to = target.user;
 	event.u.mark.group = target.group;
 	if (target.group)
-		chat_group_push(node, target.group, &event, except_conn, true);
+		chat_group_tell(node, target.group, &event, except_conn, true);
 	else if (target.user != from)
-		chat_user_push(node, target.user, &event, 0);
+		chat_user_tell(node, target.user, &event, 0);
 }
 
 void chat_handle_typing(struct conn *conn, const struct chat_request *request)
@@ -165,9 +165,9 @@ void chat_complete_read(struct chat_node *node, struct conn *conn, struct chat_o
 		return;
 	event.u.mark =
 		(struct chat_mark){read->user, read->target.user, read->target.group, read->seq};
-	chat_user_push(node, read->user, &event, op->origin.conn);
+	chat_user_tell(node, read->user, &event, op->origin.conn);
 	if (read->target.user && read->target.user != read->user && !read->hidden)
-		chat_user_push(node, read->target.user, &event, 0);
+		chat_user_tell(node, read->target.user, &event, 0);
 }
 
 /* --- Pages ------------------------------------------------------------------------------------------- */
@@ -186,7 +186,7 @@ void chat_handle_history(struct conn *conn, const struct chat_request *request)
 	history->after = request->after;
 	history->forward = (request->present & CHAT_HAS(CHAT_KEY_AFTER)) != 0;
 	history->limit = request->limit;
-	history->bytes_max = CHAT_PAGE_BYTES_MAX;
+	history->bytes_max = node_page_room(&request->id);
 	chat_operation_submit(conn->node, op);
 }
 
@@ -220,7 +220,7 @@ void chat_handle_conversations(struct conn *conn, const struct chat_request *req
 	op->u.conversations.user = conn->session->user->id;
 	op->u.conversations.after = request->after;
 	op->u.conversations.limit = request->limit;
-	op->u.conversations.bytes_max = CHAT_PAGE_BYTES_MAX;
+	op->u.conversations.bytes_max = node_page_room(&request->id);
 	if (!chat_operation_keep(node, op, chat_view_of(conn->session->device),
 				 &op->u.conversations.device))
 		return;

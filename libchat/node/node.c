@@ -52,6 +52,8 @@ int chat_node_create(const struct chat_node_config *config, const struct chat_en
 	chat_list_init(&node->waiting);
 	chat_list_init(&node->dirty);
 	chat_list_init(&node->going);
+	chat_list_init(&node->awaiting);
+	node->started_ms = env->ops->wall_ms(env->context);
 	/* Numbers go on from the clock, so that those of an earlier life are not met again. */
 	node->next_conn = (uint64_t)env->ops->wall_ms(env->context) << 20;
 	node->login_rate = calloc(RATE_SLOTS, sizeof(*node->login_rate));
@@ -91,6 +93,7 @@ void chat_node_destroy(struct chat_node *node)
 			free(group->sessions);
 		free(group);
 	}
+	chat_peers_finish(node);
 	chat_map_finish(&node->conns);
 	chat_map_finish(&node->users);
 	chat_map_finish(&node->groups);
@@ -118,6 +121,7 @@ static bool submit_for_node(struct chat_node *node, enum chat_op_kind kind)
 	if (!op)
 		return false;
 	op->u.node.lease_ms = node->config.lease_ms;
+	op->u.node.started_ms = node->started_ms;
 	return chat_operation_keep(node, op, chat_view_of(node->config.name), &op->u.node.node) &&
 	       chat_operation_submit(node, op);
 }

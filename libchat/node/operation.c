@@ -87,19 +87,12 @@ void chat_operation_fail(struct conn *conn, const struct chat_op *op)
 		chat_conn_error(conn, &op->origin.id, op->code, op->detail, retry_ms);
 }
 
-static void complete_beat(struct chat_node *node, struct conn *conn, struct chat_op *op)
-{
-	(void)node;
-	(void)conn;
-	(void)op; /* of NODE_START, BEAT and STOP: that they failed was noticed already */
-}
-
 static chat_completion *const completions[CHAT_OP_COUNT] = {
 	[CHAT_OP_HASH] = chat_complete_hash,
 	[CHAT_OP_VERIFY] = chat_complete_verify,
-	[CHAT_OP_NODE_START] = complete_beat,
-	[CHAT_OP_NODE_BEAT] = complete_beat,
-	[CHAT_OP_NODE_STOP] = complete_beat,
+	[CHAT_OP_NODE_START] = chat_complete_beat,
+	[CHAT_OP_NODE_BEAT] = chat_complete_beat,
+	[CHAT_OP_NODE_STOP] = chat_complete_beat,
 	[CHAT_OP_USER_CREATE] = chat_complete_user_create,
 	[CHAT_OP_USER_GET] = chat_complete_user_get,
 	[CHAT_OP_CREDENTIAL_GET] = chat_complete_credential,

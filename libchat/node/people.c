@@ -90,7 +90,7 @@ void chat_complete_friend(struct chat_node *node, struct conn *conn, struct chat
 		chat_conn_send(conn, &reply);
 	event.u.friend_change.user = f->user;
 	if (friend_event_of(op, &event.u.friend_change.event))
-		chat_user_push(node, f->other.id, &event, 0);
+		chat_user_tell(node, f->other.id, &event, 0);
 }
 
 void chat_handle_friends(struct conn *conn, const struct chat_request *request)
@@ -137,6 +137,7 @@ void chat_presence_tell(struct chat_node *node, chat_id user, bool online, uint6
 	op->u.friends.after = after;
 	op->u.friends.limit = NODE_FRIENDS_PAGE;
 	op->u.friends.lease_ms = node->config.lease_ms;
+	op->u.friends.unless_online = !online;
 	chat_operation_submit(node, op);
 }
 
@@ -151,7 +152,7 @@ void chat_complete_friends_online(struct chat_node *node, struct conn *conn, str
 	event.u.presence.user = friends->user;
 	event.u.presence.online = op->origin.extra != 0;
 	for (size_t i = 0; i < friends->count; i++)
-		chat_user_push(node, friends->items[i].user.id, &event, 0);
+		chat_user_tell(node, friends->items[i].user.id, &event, 0);
 	if (friends->next != 0)
 		chat_presence_tell(node, friends->user, event.u.presence.online, friends->next);
 }

@@ -35,6 +35,8 @@ int chat_user_add_session(struct chat_node *node, chat_id id, struct session *se
 
 	if (!user)
 		return CHAT_ERR_NOMEM;
+	if (!user->sessions)
+		chat_bus_subscribe(node, CHAT_CHANNEL_USER, id);
 	session->user = user;
 	session->next_of_user = user->sessions;
 	user->sessions = session;
@@ -48,6 +50,8 @@ void chat_user_remove_session(struct chat_node *node, struct session *session)
 	while (*link != session)
 		link = &(*link)->next_of_user;
 	*link = session->next_of_user;
+	if (!session->user->sessions)
+		chat_bus_unsubscribe(node, CHAT_CHANNEL_USER, session->user->id);
 	chat_user_release(node, session->user);
 }
 
@@ -86,6 +90,7 @@ static void group_release(struct chat_node *node, struct group *group)
 	if (group->count > 0)
 		return;
 	chat_map_remove(&node->groups, group->id);
+	chat_bus_unsubscribe(node, CHAT_CHANNEL_GROUP, group->id);
 	free(group->sessions);
 	free(group);
 }
@@ -102,6 +107,7 @@ int chat_group_add(struct chat_node *node, chat_id id, uint32_t epoch, struct se
 		}
 		group->id = id;
 		group->epoch = epoch;
+		chat_bus_subscribe(node, CHAT_CHANNEL_GROUP, id);
 	}
 	for (size_t i = 0; i < group->count; i++)
 		if (group->sessions[i] == session)
@@ -136,28 +142,66 @@ static size_t push_high(const struct chat_node *node, bool droppable)
 	return droppable ? node->config.output_high / 2 : (size_t)node->config.output_high * 2;
 }
 
-void chat_user_push(struct chat_node *node, chat_id id, const struct chat_event *event,
-		    uint64_t except_conn)
+void chat_user_push(struct chat_node *node, chat_id id, struct broadcast *broadcast,
+		    uint64_t except_conn, bool droppable)
 {
 	struct user *user = chat_user_get(node, id);
-	struct broadcast broadcast = {.event = event};
-	size_t high = push_high(node, event->type == CHAT_EVENT_TYPING);
+	size_t high = push_high(node, droppable);
 
 	for (struct session *s = user ? user->sessions : NULL; s; s = s->next_of_user)
 		if (s->conn->id != except_conn)
-			chat_conn_push(s->conn, &broadcast, high);
+			chat_conn_push(s->conn, broadcast, high);
+}
+
+void chat_group_push(struct chat_node *node, chat_id id, struct broadcast *broadcast,
+		     uint64_t except_conn, chat_id except_user, bool droppable)
+{
+	struct group *group = chat_group_get(node, id);
+	size_t high = push_high(node, droppable);
+
+	for (size_t i = 0; group && i < group->count; i++) {
+		struct session *session = group->sessions[i];
+
+		if (session->conn->id != except_conn && session->user->id != except_user)
+			chat_conn_push(session->conn, broadcast, high);
+	}
+}
+
+/* To the other nodes, of the same event. */
+static void push_publish(struct chat_node *node, enum chat_channel_kind kind, chat_id id,
+			 struct broadcast *broadcast, bool droppable)
+{
+	struct bus_message message = {.kind = BUS_PUSH, .flags = droppable ? BUS_DROPPABLE : 0};
+	struct chat_buf *frame;
+
+	if (!node->bus.ops)
+		return;
+	frame = chat_broadcast_encode(broadcast, &chat_codec_json);
+	if (!frame)
+		return;
+	message.other = kind == CHAT_CHANNEL_USER ? id : 0;
+	message.group = kind == CHAT_CHANNEL_GROUP ? id : 0;
+	message.frame = (struct chat_view){frame->data, frame->len};
+	chat_bus_publish(node, kind, id, &message);
+}
+
+void chat_user_tell(struct chat_node *node, chat_id user, const struct chat_event *event,
+		    uint64_t except_conn)
+{
+	struct broadcast broadcast = {.event = event};
+	bool droppable = event->type == CHAT_EVENT_TYPING;
+
+	chat_user_push(node, user, &broadcast, except_conn, droppable);
+	push_publish(node, CHAT_CHANNEL_USER, user, &broadcast, droppable);
 	chat_broadcast_finish(&broadcast);
 }
 
-void chat_group_push(struct chat_node *node, chat_id id, const struct chat_event *event,
+void chat_group_tell(struct chat_node *node, chat_id group, const struct chat_event *event,
 		     uint64_t except_conn, bool droppable)
 {
-	struct group *group = chat_group_get(node, id);
 	struct broadcast broadcast = {.event = event};
 
-	for (size_t i = 0; group && i < group->count; i++)
-		if (group->sessions[i]->conn->id != except_conn)
-			chat_conn_push(group->sessions[i]->conn, &broadcast,
-				       push_high(node, droppable));
+	chat_group_push(node, group, &broadcast, except_conn, 0, droppable);
+	push_publish(node, CHAT_CHANNEL_GROUP, group, &broadcast, droppable);
 	chat_broadcast_finish(&broadcast);
 }

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The router: a committed message to the sessions of those it concerns. It is called from the completion of an
- * append, which is the one place where a message becomes known to be committed, so nothing unsaved is ever sent.
+ * The router: a committed message to the sessions of those it concerns. There are two ways in, and no other: the completion of an
+ * append, and an arrival on the bus of what another node's append has completed. So nothing unsaved is ever sent.
  */
 #include "node/internal.h"
 
 struct route {
 	struct chat_node *node;
+	chat_id from, to, group;
 	uint64_t seq;
-	uint64_t sender; /* connection */
+	uint32_t epoch;
+	uint64_t sender; /* connection; 0: none of this node's */
 	bool hint_only; /* of an older message that was sent again: nobody is pushed it from here */
 	struct broadcast broadcast;
 };
@@ -46,7 +48,7 @@ static void route_to_session(struct session *session, conv_key key, struct route
 	chat_catchup_run(session);
 }
 
-static void route_to_user(chat_id id, conv_key key, struct route *route)
+static void route_to_user(struct route *route, chat_id id, conv_key key)
 {
 	struct user *user = chat_user_get(route->node, id);
 
@@ -54,25 +56,64 @@ static void route_to_user(chat_id id, conv_key key, struct route *route)
 		route_to_session(s, key, route);
 }
 
-static void route_to_group(chat_id id, uint32_t epoch, struct route *route)
+static void route_to_group(struct route *route)
 {
-	struct group *group = chat_group_get(route->node, id);
+	struct group *group = chat_group_get(route->node, route->group);
 
 	if (!group)
 		return;
 	for (size_t i = 0; i < group->count; i++) {
 		struct session *session = group->sessions[i];
-		struct mark *mark = chat_mark_get(session, id | CONV_GROUP);
+		struct mark *mark = chat_mark_get(session, route->group | CONV_GROUP);
 
 		/*
 		 * The membership has changed in a way that this node was not told of: whoever is
 		 * still a member is found out by reading from the store.
 		 */
-		if (mark && group->epoch != epoch)
+		if (mark && group->epoch != route->epoch)
 			chat_mark_fall_behind(session, mark, route->seq);
-		route_to_session(session, id | CONV_GROUP, route);
+		route_to_session(session, route->group | CONV_GROUP, route);
 	}
-	group->epoch = epoch;
+	group->epoch = route->epoch;
+}
+
+static void route_here(struct route *route)
+{
+	if (route->group) {
+		route_to_group(route);
+		return;
+	}
+	route_to_user(route, route->from, route->to);
+	if (route->to != route->from)
+		route_to_user(route, route->to, route->from);
+}
+
+/* One publish for a group, whatever its size. One for each of two people, who may be anywhere with any number of devices. */
+static void route_elsewhere(struct route *route)
+{
+	struct bus_message message = {
+		.kind = BUS_MESSAGE,
+		.user = route->from,
+		.other = route->to,
+		.group = route->group,
+		.seq = route->seq,
+		.epoch = route->epoch,
+	};
+	struct chat_buf *frame;
+
+	if (!route->node->bus.ops)
+		return;
+	frame = route->hint_only ? NULL
+				 : chat_broadcast_encode(&route->broadcast, &chat_codec_json);
+	if (frame)
+		message.frame = (struct chat_view){frame->data, frame->len};
+	if (route->group) {
+		chat_bus_publish(route->node, CHAT_CHANNEL_GROUP, route->group, &message);
+		return;
+	}
+	chat_bus_publish(route->node, CHAT_CHANNEL_USER, route->from, &message);
+	if (route->to != route->from)
+		chat_bus_publish(route->node, CHAT_CHANNEL_USER, route->to, &message);
 }
 
 void chat_route_message(struct chat_node *node, const struct chat_op *op)
@@ -80,7 +121,11 @@ void chat_route_message(struct chat_node *node, const struct chat_op *op)
 	const struct chat_op_append *append = &op->u.append;
 	struct chat_event event = {.type = CHAT_EVENT_MESSAGE};
 	struct route route = {.node = node,
+			      .from = append->from,
+			      .to = append->target.user,
+			      .group = append->target.group,
 			      .seq = append->seq,
+			      .epoch = append->epoch,
 			      .sender = op->origin.conn,
 			      .hint_only = append->duplicate};
 
@@ -96,12 +141,26 @@ void chat_route_message(struct chat_node *node, const struct chat_op *op)
 		.data = append->data,
 	};
 	route.broadcast.event = &event;
-	if (append->target.group) {
-		route_to_group(append->target.group, append->epoch, &route);
-	} else {
-		route_to_user(append->from, append->target.user, &route);
-		if (append->target.user != append->from)
-			route_to_user(append->target.user, append->from, &route);
-	}
+	route_here(&route);
+	route_elsewhere(&route);
+	chat_broadcast_finish(&route.broadcast);
+}
+
+void chat_route_remote(struct chat_node *node, const struct bus_message *message,
+		       struct chat_buf *frame)
+{
+	struct route route = {.node = node,
+			      .from = message->user,
+			      .to = message->other,
+			      .group = message->group,
+			      .seq = message->seq,
+			      .epoch = (uint32_t)message->epoch,
+			      .hint_only = frame->len == 0};
+
+	if (route.seq == 0 || route.from == 0 || (route.to == 0) == (route.group == 0))
+		return;
+	route.broadcast.codec = &chat_codec_json;
+	route.broadcast.buf = chat_buf_ref(frame);
+	route_here(&route);
 	chat_broadcast_finish(&route.broadcast);
 }

@@ -323,9 +323,14 @@ static int session_fill(struct session *session, const struct chat_op_session_op
 
 		if (!mark)
 			return CHAT_ERR_NOMEM;
+		mark->epoch = state->epoch;
 		if (state->target.group &&
 		    chat_group_add(node, state->target.group, state->epoch, session) != 0)
 			return CHAT_ERR_NOMEM;
+		/* The membership may have changed since it was read: whether it stands is found out by reading. */
+		if (state->target.group &&
+		    chat_group_get(node, state->target.group)->epoch != state->epoch)
+			chat_mark_fall_behind(session, mark, 0);
 	}
 	return 0;
 }
@@ -345,6 +350,7 @@ static struct session *session_create(struct conn *conn, const struct chat_op_se
 	session->serial = ++conn->node->last_session;
 	conn->session = session;
 	chat_list_init(&session->dirty);
+	chat_list_init(&session->awaiting);
 	conn->node->stats.sessions++;
 	if (session_fill(session, open) == 0)
 		return session;
@@ -382,6 +388,7 @@ static void session_begin(struct conn *conn, const struct chat_op *op)
 			chat_mark_fall_behind(session, mark, open->marks[i].last_seq);
 	}
 	chat_catchup_run(session);
+	chat_sync_later(session);
 }
 
 /*
@@ -403,7 +410,7 @@ void chat_complete_session_open(struct chat_node *node, struct conn *conn, struc
 	uint32_t ignored;
 
 	if (op->code == CHAT_CODE_OK && open->holder.session != 0)
-		chat_session_bye_at(node, open->holder, CHAT_BYE_REPLACED, NULL);
+		chat_session_bye_at(node, open->user, open->holder, CHAT_BYE_REPLACED, NULL);
 	if (!conn) {
 		if (op->code == CHAT_CODE_OK)
 			release_orphan(node, open);
@@ -454,6 +461,7 @@ void chat_session_end(struct session *session, const struct chat_request_id *log
 	chat_marks_flush(node, session);
 	submit_close(session, logout);
 	chat_list_remove(&session->dirty);
+	chat_list_remove(&session->awaiting);
 	for (size_t i = 0; i < session->mark_count; i++)
 		if (session->marks[i].key & CONV_GROUP)
 			chat_group_remove(node, session->marks[i].key & ~CONV_GROUP, session);
@@ -463,12 +471,19 @@ void chat_session_end(struct session *session, const struct chat_request_id *log
 	free(session);
 }
 
-void chat_session_bye_at(struct chat_node *node, struct chat_presence_at at, enum chat_bye code,
-			 const char *message)
+void chat_session_bye_at(struct chat_node *node, chat_id user, struct chat_presence_at at,
+			 enum chat_bye code, const char *message)
 {
+	struct bus_message elsewhere = {.kind = BUS_BYE,
+					.user = user,
+					.session = at.session,
+					.flags = (uint64_t)code << BUS_BYE_SHIFT,
+					.frame = at.node};
 	struct conn *conn = chat_conn_get(node, at.session);
 
-	if (conn && conn->session && chat_view_equal(at.node, chat_view_of(node->config.name)))
+	if (!chat_view_equal(at.node, chat_view_of(node->config.name)))
+		chat_bus_publish(node, CHAT_CHANNEL_USER, user, &elsewhere);
+	else if (conn && conn->session)
 		chat_conn_bye(conn, code, message);
 }
 
@@ -555,7 +570,7 @@ void chat_complete_password_set(struct chat_node *node, struct conn *conn, struc
 		chat_conn_reply(conn, &op->origin.id, CHAT_EVENT_OK);
 	}
 	for (size_t i = 0; op->code == CHAT_CODE_OK && i < set->revoked_count; i++)
-		chat_session_bye_at(node, set->revoked[i].at, CHAT_BYE_REMOVED,
+		chat_session_bye_at(node, set->user, set->revoked[i].at, CHAT_BYE_REMOVED,
 				    "the password was changed");
 }
 
@@ -612,7 +627,7 @@ void chat_complete_device_remove(struct chat_node *node, struct conn *conn, stru
 	if (op->code != CHAT_CODE_OK)
 		return;
 	if (remove->holder.session != 0)
-		chat_session_bye_at(node, remove->holder, CHAT_BYE_REMOVED,
+		chat_session_bye_at(node, remove->user, remove->holder, CHAT_BYE_REMOVED,
 				    "the device was removed");
 	if (remove->last)
 		chat_presence_going(node, remove->user);

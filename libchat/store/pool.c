@@ -358,6 +358,7 @@ static int pool_open(struct chat_pool *pool, const struct chat_pool_config *conf
 		kind == BACKEND_MYSQL ? lane_number(config->writer_lanes, 4, POOL_WRITERS_MAX) : 1;
 	pool->reader_count =
 		kind == BACKEND_SQLITE ? lane_number(config->reader_lanes, 1, POOL_READERS_MAX) : 0;
+	pool->store.unordered = pool->writer_count > 1;
 	pool->lanes = calloc(pool->writer_count + pool->reader_count + 1, sizeof(*pool->lanes));
 	if (!pool->lanes)
 		return CHAT_ERR_NOMEM;

@@ -72,7 +72,5 @@ enum { RULE_EDITED = 1, RULE_RECALLED = 2 }; /* message.flags */
 /* Reads a message of the conversation that `user` names by target. */
 void chat_rule_message(struct db *db, struct chat_op *op, struct db_rows *row, int first_column,
 		       chat_id user, struct chat_target target, struct chat_message *out);
-/* What it takes in a page, estimated from above. */
-size_t chat_rule_message_size(const struct chat_message *message);
 
 #endif

@@ -207,8 +207,12 @@ static struct db_rows *friends_query(struct db *db, const struct chat_op *op)
 void chat_rule_friends(struct db *db, struct chat_op *op)
 {
 	struct chat_op_friends *page = &op->u.friends;
-	struct db_rows *row = friends_query(db, op);
+	struct db_rows *row;
 
+	if (page->unless_online &&
+	    chat_db_user_online(db, page->user, op->now_ms - (int64_t)page->lease_ms))
+		return;
+	row = friends_query(db, op);
 	page->items = chat_db_array(db, op, page->limit, sizeof(*page->items));
 	while (page->items && chat_db_next(db, row)) {
 		struct chat_friend *item;

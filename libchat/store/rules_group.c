@@ -3,8 +3,8 @@
  * Groups: membership and roles. A group's id is its conversation's. Each change of who its members are counts its epoch
  * up by one.
  *
- * The order of the checks, for all: the group is there, who acts is a member, the role allows it, then what the request
- * itself is about.
+ * The order of the checks, for all: nobody acts on themself, the group is there, who acts is a member, the role allows it,
+ * then what the request itself is about.
  */
 #include "store/rules.h"
 
@@ -227,7 +227,7 @@ void chat_rule_group_invite(struct db *db, struct chat_op *op)
 	const struct chat_op_group *g = &op->u.group;
 	enum chat_role role;
 
-	if (!group_begin(db, op, CHAT_ROLE_ADMIN, &role) || refuse_self(op))
+	if (refuse_self(op) || !group_begin(db, op, CHAT_ROLE_ADMIN, &role))
 		return;
 	if (!chat_db_user_exists(db, g->other))
 		rule_refuse(op, CHAT_CODE_NO_SUCH_USER, NULL);
@@ -250,7 +250,7 @@ void chat_rule_group_kick(struct db *db, struct chat_op *op)
 	const struct chat_op_group *g = &op->u.group;
 	enum chat_role role, other;
 
-	if (!group_begin(db, op, CHAT_ROLE_ADMIN, &role) || refuse_self(op) ||
+	if (refuse_self(op) || !group_begin(db, op, CHAT_ROLE_ADMIN, &role) ||
 	    !check_other(db, op, &other))
 		return;
 	if (role != CHAT_ROLE_OWNER && other != CHAT_ROLE_MEMBER) {
@@ -267,7 +267,7 @@ void chat_rule_group_role(struct db *db, struct chat_op *op)
 	struct chat_op_group *g = &op->u.group;
 	enum chat_role role;
 
-	if (!group_begin(db, op, CHAT_ROLE_OWNER, &role) || refuse_self(op) ||
+	if (refuse_self(op) || !group_begin(db, op, CHAT_ROLE_OWNER, &role) ||
 	    !check_other(db, op, &g->role_before))
 		return;
 	if (g->role_before == g->role) {

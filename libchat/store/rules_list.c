@@ -3,8 +3,6 @@
 #include "chat/codec.h"
 #include "store/rules.h"
 
-enum { GROUP_OVERHEAD = 128 }; /* keys and numbers of a group in a page, at most */
-
 void chat_rule_group_members(struct db *db, struct chat_op *op)
 {
 	struct chat_op_members *page = &op->u.members;
@@ -59,7 +57,7 @@ static size_t list_invitations(struct db *db, struct chat_op *op)
 		item->group = chat_db_u64(db, row, 0);
 		item->group_name = chat_db_view(db, row, 1, op);
 		item->by = chat_db_u64(db, row, 2);
-		bytes += chat_json_text_len(item->group_name) + GROUP_OVERHEAD;
+		bytes += chat_json_invitation_len(item);
 	}
 	return bytes;
 }
@@ -93,8 +91,7 @@ void chat_rule_groups(struct db *db, struct chat_op *op)
 		struct chat_group group = {0};
 
 		group_read(db, op, row, &group);
-		bytes += chat_json_text_len(group.name) + chat_json_text_len(group.description) +
-			 GROUP_OVERHEAD;
+		bytes += chat_json_group_len(&group);
 		if (page->count == page->limit || (page->count > 0 && bytes > page->bytes_max)) {
 			page->next = page->items[page->count - 1].id;
 			chat_db_end(db, row);

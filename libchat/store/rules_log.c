@@ -6,11 +6,6 @@
 
 #include "chat/codec.h"
 
-enum {
-	MESSAGE_OVERHEAD = 224,	    /* keys, ids, seqs and flags of a message in a page, at most */
-	CONVERSATION_OVERHEAD = 256 /* the same of a conversation */
-};
-
 enum chat_code chat_rule_place(struct db *db, chat_id user, struct chat_target target,
 			       struct rule_place *out)
 {
@@ -78,8 +73,10 @@ void chat_rule_read(struct db *db, struct chat_op *op)
 		return;
 	}
 	read->hidden = is_hidden(db, read->user, read->target);
-	chat_db_run(db, "UPDATE member SET read_seq=? WHERE conversation=? AND user=?", "iii",
-		    read->seq, place.id, read->user);
+	/* Compared once more: a send of the reader's own may have moved it meanwhile. */
+	chat_db_run(db,
+		    "UPDATE member SET read_seq=? WHERE conversation=? AND user=? AND read_seq<?",
+		    "iiii", read->seq, place.id, read->user, read->seq);
 }
 
 /* The device's mark: its own, or where it has none the joining. */
@@ -114,8 +111,10 @@ static void mark_write(struct db *db, struct chat_mark_write *write)
 		    "ivii", write->user, write->device, place.id, seq);
 	if (seq <= place.delivered_seq)
 		return;
-	chat_db_run(db, "UPDATE member SET delivered_seq=? WHERE conversation=? AND user=?", "iii",
-		    seq, place.id, write->user);
+	chat_db_run(db,
+		    "UPDATE member SET delivered_seq=? WHERE conversation=? AND user=?"
+		    " AND delivered_seq<?",
+		    "iiii", seq, place.id, write->user, seq);
 	write->moved = true;
 	write->hidden = is_hidden(db, write->user, write->target);
 }
@@ -162,11 +161,36 @@ struct chat_mark_state *chat_rule_mark_states(struct db *db, struct chat_op *op,
 		state->delivered_seq = further(chat_db_u64(db, row, 5), chat_db_u64(db, row, 6));
 		if (state->last_seq > state->delivered_seq)
 			(*pending)++;
-		else if (behind)
+		else if (behind && state->target.group == 0)
 			continue;
 		(*count)++;
 	}
 	return states;
+}
+
+/* Who has the place of a session's, which may have been taken for dead. */
+static enum chat_place sync_place(struct db *db, const struct chat_op *op,
+				  const struct chat_sync_item *item)
+{
+	struct db_rows *row;
+	bool held;
+
+	chat_db_lock_user(db, item->user);
+	row = chat_db_query(db,
+			    "SELECT node=? AND session=? FROM presence WHERE user=? AND device=?",
+			    "viiv", op->u.sync.node, item->session, item->user, item->device);
+	if (chat_db_next(db, row)) {
+		held = chat_db_u64(db, row, 0) != 0;
+		chat_db_end(db, row);
+		return held ? CHAT_PLACE_HELD : CHAT_PLACE_TAKEN;
+	}
+	if (chat_db_number(db, "SELECT 1 FROM token WHERE user=? AND device=?", "iv", item->user,
+			   item->device) == 0)
+		return CHAT_PLACE_GONE;
+	/* Nobody has it: it was only given up for dead. */
+	chat_db_run(db, "REPLACE INTO presence(user,device,node,session) VALUES(?,?,?,?)", "ivvi",
+		    item->user, item->device, op->u.sync.node, item->session);
+	return CHAT_PLACE_HELD;
 }
 
 void chat_rule_sync(struct db *db, struct chat_op *op)
@@ -175,6 +199,7 @@ void chat_rule_sync(struct db *db, struct chat_op *op)
 		struct chat_sync_item *item = &op->u.sync.items[i];
 		uint32_t pending;
 
+		item->place = sync_place(db, op, item);
 		item->marks = chat_rule_mark_states(db, op, item->user, item->device, true,
 						    &item->mark_count, &pending);
 	}
@@ -199,11 +224,6 @@ void chat_rule_message(struct db *db, struct chat_op *op, struct db_rows *row, i
 	out->group = target.group;
 	if (target.group == 0)
 		out->to = out->from == user ? target.user : user;
-}
-
-size_t chat_rule_message_size(const struct chat_message *message)
-{
-	return chat_json_text_len(message->text) + message->data.len + MESSAGE_OVERHEAD;
 }
 
 static struct db_rows *history_query(struct db *db, const struct chat_op_history *history,
@@ -252,7 +272,7 @@ void chat_rule_history(struct db *db, struct chat_op *op)
 		struct chat_message message = {0};
 
 		chat_rule_message(db, op, row, 0, history->user, history->target, &message);
-		bytes += chat_rule_message_size(&message);
+		bytes += chat_json_message_len(&message);
 		if (history->count == history->limit ||
 		    (history->count > 0 && bytes > history->bytes_max)) {
 			history->more = true;
@@ -322,12 +342,6 @@ static void conversation_last(struct db *db, struct chat_op *op, uint64_t id, ui
 	out->last = last;
 }
 
-static size_t conversation_size(const struct chat_conversation *conversation)
-{
-	return CONVERSATION_OVERHEAD + chat_json_text_len(conversation->name) +
-	       (conversation->last ? chat_rule_message_size(conversation->last) : 0);
-}
-
 void chat_rule_conversations(struct db *db, struct chat_op *op)
 {
 	struct chat_op_conversations *page = &op->u.conversations;
@@ -354,7 +368,7 @@ void chat_rule_conversations(struct db *db, struct chat_op *op)
 		item.name = conversation_name(db, op, item.target);
 		conversation_peer(db, page->user, id, &item);
 		conversation_last(db, op, id, chat_db_u64(db, row, 4), &item);
-		bytes += conversation_size(&item);
+		bytes += chat_json_conversation_len(&item);
 		if (page->count == page->limit || (page->count > 0 && bytes > page->bytes_max)) {
 			page->next = last_id;
 			chat_db_end(db, row);

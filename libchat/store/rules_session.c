@@ -21,16 +21,55 @@ static void node_clear(struct db *db, struct chat_view node)
 	chat_db_run(db, "DELETE FROM presence WHERE node=?", "v", node);
 }
 
+static void node_write(struct db *db, struct chat_op *op)
+{
+	chat_db_run(db, "REPLACE INTO node(name,started_ms,beat_ms) VALUES(?,?,?)", "vii",
+		    op->u.node.node, op->u.node.started_ms, op->now_ms);
+}
+
+static void node_look(struct db *db, struct chat_op *op)
+{
+	struct chat_op_node *node = &op->u.node;
+	size_t count = chat_db_number(db, "SELECT COUNT(*) FROM node", "");
+	struct db_rows *row =
+		chat_db_query(db, "SELECT name,started_ms,beat_ms FROM node WHERE name<>? LIMIT ?",
+			      "vi", node->node, (uint64_t)count);
+
+	node->seen_count = 0;
+	node->seen = chat_db_array(db, op, count, sizeof(*node->seen));
+	while (node->seen && chat_db_next(db, row)) {
+		struct chat_node_seen *seen = &node->seen[node->seen_count++];
+
+		seen->name = chat_db_view(db, row, 0, op);
+		seen->started_ms = (int64_t)chat_db_u64(db, row, 1);
+		seen->alive =
+			(int64_t)chat_db_u64(db, row, 2) > op->now_ms - (int64_t)node->lease_ms;
+	}
+}
+
 void chat_rule_node_beat(struct db *db, struct chat_op *op)
 {
-	chat_db_run(db, "REPLACE INTO node(name,beat_ms) VALUES(?,?)", "vi", op->u.node.node,
-		    op->now_ms);
+	struct chat_op_node *node = &op->u.node;
+	struct db_rows *row = chat_db_query(db, "SELECT started_ms,beat_ms FROM node WHERE name=?",
+					    "v", node->node);
+
+	if (chat_db_next(db, row)) {
+		node->usurped = (int64_t)chat_db_u64(db, row, 0) != node->started_ms;
+		node->lapsed =
+			(int64_t)chat_db_u64(db, row, 1) <= op->now_ms - (int64_t)node->lease_ms;
+		chat_db_end(db, row);
+	} else {
+		node->lapsed = true;
+	}
+	node_write(db, op);
+	node_look(db, op);
 }
 
 void chat_rule_node_start(struct db *db, struct chat_op *op)
 {
 	node_clear(db, op->u.node.node);
-	chat_rule_node_beat(db, op);
+	node_write(db, op);
+	node_look(db, op);
 }
 
 void chat_rule_node_stop(struct db *db, struct chat_op *op)

@@ -369,3 +369,45 @@ struct chat_buf *chat_wire_encode_event(const struct chat_event *event)
 		push_keys(&out, event);
 	return out_finish(&out);
 }
+
+/* --- Lengths: the same code, without a buffer -------------------------------------------------------- */
+
+/* Of an element in an array: its braces, and the comma before it. */
+enum { ELEMENT_EXTRA = 3 };
+
+static struct out count_begin(void)
+{
+	return (struct out){.counting = true, .last = '{'};
+}
+
+size_t chat_json_message_len(const struct chat_message *message)
+{
+	struct out out = count_begin();
+
+	message_keys(&out, message);
+	return out.len + ELEMENT_EXTRA;
+}
+
+size_t chat_json_conversation_len(const struct chat_conversation *conversation)
+{
+	struct out out = count_begin();
+
+	conversation_keys(&out, conversation);
+	return out.len + ELEMENT_EXTRA;
+}
+
+size_t chat_json_group_len(const struct chat_group *group)
+{
+	struct out out = count_begin();
+
+	group_keys(&out, group);
+	return out.len + ELEMENT_EXTRA;
+}
+
+size_t chat_json_invitation_len(const struct chat_invitation *invitation)
+{
+	struct out out = count_begin();
+
+	invitation_keys(&out, invitation);
+	return out.len + ELEMENT_EXTRA;
+}

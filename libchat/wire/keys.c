@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { CLIENT_MAX = 256, TOKEN_MAX = 256 };
-
 struct reader {
 	struct chat_view line;
 	json_t *object;
@@ -207,7 +205,7 @@ static int read_key(struct reader *reader, enum chat_key key, json_t *value)
 
 	switch (key) {
 	case CHAT_KEY_CLIENT:
-		return read_string(reader, value, name, 0, CLIENT_MAX, bad, &out->client);
+		return read_string(reader, value, name, 0, SIZE_MAX, bad, &out->client);
 	case CHAT_KEY_NAME:
 		return read_name(reader, value, &out->name);
 	case CHAT_KEY_PASSWORD:
@@ -220,7 +218,7 @@ static int read_key(struct reader *reader, enum chat_key key, json_t *value)
 		return read_string(reader, value, name, CHAT_PASSWORD_MIN, CHAT_PASSWORD_MAX, bad,
 				   &out->new_password);
 	case CHAT_KEY_TOKEN:
-		return read_string(reader, value, name, 1, TOKEN_MAX, bad, &out->token);
+		return read_string(reader, value, name, 0, SIZE_MAX, bad, &out->token);
 	case CHAT_KEY_DEVICE:
 		return read_device(reader, value, &out->device);
 	case CHAT_KEY_REPLACE:

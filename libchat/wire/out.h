@@ -13,14 +13,16 @@
 struct out {
 	struct chat_buf *buf; /* its len is the capacity until the end */
 	size_t len;
-	bool failed; /* memory is out: what is added is dropped */
+	char last;     /* the byte that was written last */
+	bool failed;   /* memory is out: what is added is dropped */
+	bool counting; /* there is no buffer: only the length is found out */
 };
 
 static inline bool reserve(struct out *out, size_t more)
 {
 	struct chat_buf *bigger;
 
-	if (out->failed)
+	if (out->failed || out->counting)
 		return false;
 	if (out->buf->len - out->len >= more)
 		return true;
@@ -37,9 +39,13 @@ static inline bool reserve(struct out *out, size_t more)
 
 static inline void raw(struct out *out, struct chat_view bytes)
 {
-	if (bytes.len == 0 || !reserve(out, bytes.len))
+	if (bytes.len == 0)
 		return;
-	memcpy(out->buf->data + out->len, bytes.data, bytes.len);
+	out->last = bytes.data[bytes.len - 1];
+	if (reserve(out, bytes.len))
+		memcpy(out->buf->data + out->len, bytes.data, bytes.len);
+	else if (!out->counting)
+		return;
 	out->len += bytes.len;
 }
 
@@ -89,8 +95,11 @@ static inline void string(struct out *out, struct chat_view text)
 	size_t len = chat_json_text_len(text);
 	char *p;
 
-	if (!reserve(out, len))
+	out->last = '"';
+	if (!reserve(out, len)) {
+		out->len += out->counting ? len : 0;
 		return;
+	}
 	p = out->buf->data + out->len;
 	out->len += len;
 	*p++ = '"';
@@ -113,9 +122,7 @@ static inline void string(struct out *out, struct chat_view text)
 /* ,"key": unless it is the first of its object */
 static inline void key(struct out *out, const char *name)
 {
-	char last = out->len > 0 ? out->buf->data[out->len - 1] : '\0';
-
-	if (last != '{' && last != '[')
+	if (out->last != '{' && out->last != '[')
 		put(out, ',');
 	put(out, '"');
 	raw_text(out, name);
@@ -159,9 +166,7 @@ static inline void key_true(struct out *out, const char *name, bool value)
 
 static inline void begin(struct out *out, char bracket)
 {
-	char last = out->len > 0 ? out->buf->data[out->len - 1] : '\0';
-
-	if (last == '}')
+	if (out->last == '}')
 		put(out, ',');
 	put(out, bracket);
 }

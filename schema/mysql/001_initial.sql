@@ -27,6 +27,7 @@ CREATE TABLE IF NOT EXISTS device (
 
 CREATE TABLE IF NOT EXISTS node (
   name VARBINARY(64) NOT NULL PRIMARY KEY,
+  started_ms BIGINT NOT NULL COMMENT 'tells one life of the node from another',
   beat_ms BIGINT NOT NULL
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 

@@ -25,6 +25,7 @@ CREATE TABLE device (
 
 CREATE TABLE node (
   name TEXT NOT NULL PRIMARY KEY,
+  started_ms INTEGER NOT NULL, -- tells one life of the node from another
   beat_ms INTEGER NOT NULL
 ) WITHOUT ROWID;
 

@@ -86,11 +86,16 @@ struct chat_codec {
 /* The protocol of docs/protocol.md: a JSON object on a line. */
 extern const struct chat_codec chat_codec_json;
 
-/*
- * How many bytes a text takes as a JSON string, its quotes included. Pages are cut by it, so that they stay
- * within CHAT_PAGE_BYTES_MAX however much of a text must be escaped.
- */
+/* How many bytes a text takes as a JSON string, its quotes included. */
 size_t chat_json_text_len(struct chat_view text);
+/*
+ * How many bytes an element of a page takes, with the comma before it. Pages are cut by it, so that they hold as much as
+ * CHAT_PAGE_BYTES_MAX allows and no more.
+ */
+size_t chat_json_message_len(const struct chat_message *message);
+size_t chat_json_conversation_len(const struct chat_conversation *conversation);
+size_t chat_json_group_len(const struct chat_group *group);
+size_t chat_json_invitation_len(const struct chat_invitation *invitation);
 
 /* Whether the bytes are valid UTF-8 (RFC 3629: no surrogates, no overlong forms) without U+0000. */
 bool chat_utf8_is_valid(struct chat_view text);

@@ -57,6 +57,7 @@ struct chat_node_stats {
 	uint64_t requests;    /* so far */
 	uint64_t pushes;      /* messages pushed so far */
 	uint64_t catch_ups;   /* pages read to bring a session up to date, so far */
+	uint64_t sweeps;      /* begun so far */
 	uint64_t in_flight;   /* store operations, now */
 	bool store_away;      /* the last operation that needed the store could not be done */
 };

@@ -95,9 +95,21 @@ struct chat_op_hash {
 	bool match;   /* out of VERIFY */
 };
 
+/* A node, as its row shows it. */
+struct chat_node_seen {
+	struct chat_view name;
+	int64_t started_ms;
+	bool alive; /* its heartbeat is younger than the lease */
+};
+
 struct chat_op_node {
 	struct chat_view node;
-	uint32_t lease_ms; /* how old a heartbeat may be for its node to count as alive */
+	uint32_t lease_ms;  /* how old a heartbeat may be for its node to count as alive */
+	int64_t started_ms; /* tells this life of the node from others */
+	bool lapsed; /* out of BEAT: the last heartbeat was older than the lease, so that others took it for dead */
+	bool usurped; /* out of BEAT: another life of the same name has begun since */
+	struct chat_node_seen *seen; /* out of START and BEAT: the other nodes */
+	size_t seen_count;
 };
 
 /* USER_CREATE, USER_GET, CREDENTIAL_GET (which says invalid_credentials where there is none). */
@@ -218,7 +230,7 @@ struct chat_op_history {
 	uint64_t after;	  /* used where `forward` */
 	bool forward;	  /* the page after `after`, going up */
 	uint32_t limit;	  /* messages */
-	size_t bytes_max; /* of the page as JSON, estimated; one message is given however long */
+	size_t bytes_max; /* of the page's elements as JSON; one message is given however long */
 	struct chat_message *messages; /* out, ascending */
 	size_t count;
 	bool more;	   /* out: in the page's direction */
@@ -244,16 +256,26 @@ struct chat_op_target_check {
 	bool strict;
 };
 
-/* The sweep: which conversations hold something beyond the durable marks of these devices. */
+/* Whether a session still has its place. */
+enum chat_place {
+	CHAT_PLACE_HELD,
+	CHAT_PLACE_TAKEN, /* a later login has it */
+	CHAT_PLACE_GONE	  /* the device was removed, or its token revoked */
+};
+
+/* What a session may have missed: conversations that hold something beyond the durable mark, and all groups. */
 struct chat_sync_item {
 	chat_id user;
 	struct chat_view device;
-	uint64_t session;	       /* the asker's own number, untouched */
-	struct chat_mark_state *marks; /* out: those alone whose last_seq is beyond the mark */
+	uint64_t session;	       /* its number, as in its presence */
+	uint32_t serial;	       /* the asker's own; untouched */
+	enum chat_place place;	       /* out */
+	struct chat_mark_state *marks; /* out */
 	size_t mark_count;
 };
 
 struct chat_op_sync {
+	struct chat_view node; /* where the sessions are */
 	struct chat_sync_item *items;
 	size_t count;
 };
@@ -270,6 +292,7 @@ struct chat_op_friend {
 };
 
 struct chat_op_friends {
+	bool unless_online; /* of FRIENDS_ONLINE: none where the user is online somewhere */
 	chat_id user;
 	uint64_t after; /* a user id; FRIENDS and FRIENDS_ONLINE go by ascending id */
 	uint32_t limit;

@@ -58,6 +58,11 @@ struct chat_transport_ops {
 	 * where a chat_node_input that consumed too little may go on now.
 	 */
 	void (*resume)(void *context, uint64_t conn);
+	/*
+	 * Whether the peer has shown since the last call that it is there, though the node has read nothing of it: it took some of
+	 * what was queued, or what it sent waits to be read. Asked before a connection is closed as idle. May be NULL: never.
+	 */
+	bool (*is_alive)(void *context, uint64_t conn);
 };
 
 struct chat_transport {

@@ -114,6 +114,8 @@ struct chat_store_ops {
 
 struct chat_store {
 	const struct chat_store_ops *ops;
+	/* Operations of unequal lane may complete in another order than that in which they were committed. */
+	bool unordered;
 };
 
 /* --- The pool ---------------------------------------------------------------------------------------- */

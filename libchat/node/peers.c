@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The other nodes, as their heartbeats in the store show them. One that died, or was started anew, may have committed messages
+ * that it did not publish any more: then the node sweeps. The same where it was itself taken for dead meanwhile.
+ *
+ *   (unknown) --seen--> ALIVE --heartbeat older than the lease, or another start--> sweep
+ */
+#include "node/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct peer_node {
+	char name[CHAT_NODE_NAME_MAX + 1];
+	int64_t started_ms;
+	bool alive;
+};
+
+static struct peer_node *peer_find(struct chat_node *node, struct chat_view name)
+{
+	for (size_t i = 0; i < node->peer_count; i++)
+		if (chat_view_equal(chat_view_of(node->peers[i].name), name))
+			return &node->peers[i];
+	return NULL;
+}
+
+static struct peer_node *peer_add(struct chat_node *node, const struct chat_node_seen *seen)
+{
+	struct peer_node *peers, *peer;
+
+	if (node->peer_count == NODE_PEERS_MAX || seen->name.len > CHAT_NODE_NAME_MAX)
+		return NULL;
+	peers = realloc(node->peers, (node->peer_count + 1) * sizeof(*peers));
+	if (!peers)
+		return NULL;
+	node->peers = peers;
+	peer = &peers[node->peer_count++];
+	*peer = (struct peer_node){.started_ms = seen->started_ms, .alive = true};
+	memcpy(peer->name, seen->name.data, seen->name.len);
+	return peer;
+}
+
+/* Whether what is seen of it means that something may have been left unsaid. */
+static bool peer_see(struct chat_node *node, const struct chat_node_seen *seen)
+{
+	struct peer_node *peer = peer_find(node, seen->name);
+	bool died;
+
+	if (!peer)
+		peer = seen->alive ? peer_add(node, seen) : NULL;
+	if (!peer)
+		return false;
+	died = (peer->alive && !seen->alive) || peer->started_ms != seen->started_ms;
+	peer->alive = seen->alive;
+	peer->started_ms = seen->started_ms;
+	return died;
+}
+
+void chat_complete_beat(struct chat_node *node, struct conn *conn, struct chat_op *op)
+{
+	const struct chat_op_node *beat = &op->u.node;
+	bool sweep = op->kind == CHAT_OP_NODE_BEAT && beat->lapsed;
+
+	(void)conn;
+	if (op->code != CHAT_CODE_OK || op->kind == CHAT_OP_NODE_STOP)
+		return;
+	if (op->kind == CHAT_OP_NODE_BEAT && beat->usurped && node->env.ops->log)
+		node->env.ops->log(node->env.context, CHAT_LOG_ERROR, "node_name_taken",
+				   "hint=\"another process has this node's name\"");
+	for (size_t i = 0; i < beat->seen_count; i++)
+		if (peer_see(node, &beat->seen[i]))
+			sweep = true;
+	if (sweep)
+		chat_sweep_start(node);
+	if (node->bus_lost)
+		chat_node_bus_lost(node);
+}
+
+void chat_peers_finish(struct chat_node *node)
+{
+	free(node->peers);
+	node->peers = NULL;
+	node->peer_count = 0;
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Asking the store what a session may have missed: what is beyond its marks, which groups it is in, and whether it still holds
+ * its place. Two have cause to ask:
+ *
+ *   a session that began: between the reading of its marks and its place in the router something may have been committed,
+ *       where subscriptions take a moment (a bus) or commits are not told in their order (a store of several lanes);
+ *   all sessions, the sweep: the bus was away, another node died, the store was away, this node was taken for dead.
+ */
+#include "node/internal.h"
+
+enum { SYNC_SWEEP = 1, SYNC_SESSIONS };
+
+static struct chat_op *sync_create(struct chat_node *node, uint32_t reason)
+{
+	struct chat_op *op = chat_operation_create(node, NULL, NULL, CHAT_OP_SYNC);
+
+	if (!op)
+		return NULL;
+	op->origin.reason = reason;
+	op->u.sync.node = chat_view_of(node->config.name);
+	op->u.sync.items = chat_arena_array(&op->arena, NODE_SYNC_BATCH, sizeof(*op->u.sync.items));
+	if (op->u.sync.items)
+		return op;
+	chat_op_destroy(op);
+	return NULL;
+}
+
+/* False: memory is out. */
+static bool sync_add(struct chat_op *op, const struct session *session)
+{
+	struct chat_op_sync *sync = &op->u.sync;
+	struct chat_sync_item *item = &sync->items[sync->count];
+
+	*item = (struct chat_sync_item){
+		.user = session->user->id, .session = session->conn->id, .serial = session->serial};
+	if (chat_arena_copy(&op->arena, chat_view_of(session->device), &item->device) != 0)
+		return false;
+	sync->count++;
+	return true;
+}
+
+/* --- A session that began ---------------------------------------------------------------------------- */
+
+void chat_sync_later(struct session *session)
+{
+	struct chat_node *node = session->conn->node;
+
+	if (!node->bus.ops && !node->store->unordered)
+		return;
+	session->sync_at = node->bus_issued;
+	chat_list_remove(&session->awaiting);
+	chat_list_append(&node->awaiting, &session->awaiting);
+	chat_sync_run(node);
+}
+
+static struct session *sync_first(struct chat_node *node)
+{
+	struct session *session;
+
+	if (chat_list_is_empty(&node->awaiting))
+		return NULL;
+	session = NODE_CONTAINER(node->awaiting.next, struct session, awaiting);
+	return session->sync_at <= node->bus_confirmed ? session : NULL;
+}
+
+void chat_sync_run(struct chat_node *node)
+{
+	struct session *session;
+
+	while ((session = sync_first(node)) != NULL) {
+		struct chat_op *op = sync_create(node, SYNC_SESSIONS);
+
+		for (; op && session && op->u.sync.count < NODE_SYNC_BATCH;
+		     session = sync_first(node)) {
+			if (!sync_add(op, session))
+				break;
+			chat_list_remove(&session->awaiting);
+		}
+		if (!op || op->u.sync.count == 0) {
+			chat_op_destroy(op);
+			return; /* memory is out: at the next confirmation */
+		}
+		chat_operation_submit(node, op); /* where that fails the sweep will do it */
+	}
+}
+
+/* --- The sweep --------------------------------------------------------------------------------------- */
+
+/* The sessions whose connections have the lowest numbers beyond those that were asked about. */
+static size_t sweep_collect(struct chat_node *node, struct session *found[NODE_SYNC_BATCH])
+{
+	size_t count = 0;
+
+	for (struct node_list *i = node->active.next; i != &node->active; i = i->next) {
+		struct conn *conn = NODE_CONTAINER(i, struct conn, active);
+		size_t place = count;
+
+		if (!conn->session || conn->id <= node->sweep_after)
+			continue;
+		while (place > 0 && found[place - 1]->conn->id > conn->id)
+			place--;
+		if (place == NODE_SYNC_BATCH)
+			continue;
+		if (count < NODE_SYNC_BATCH)
+			count++;
+		for (size_t j = count - 1; j > place; j--)
+			found[j] = found[j - 1];
+		found[place] = conn->session;
+	}
+	return count;
+}
+
+static void sweep_next(struct chat_node *node)
+{
+	struct session *found[NODE_SYNC_BATCH];
+	size_t count = sweep_collect(node, found);
+	struct chat_op *op = count > 0 ? sync_create(node, SYNC_SWEEP) : NULL;
+
+	node->sweeping = false;
+	for (size_t i = 0; op && i < count; i++) {
+		if (!sync_add(op, found[i]))
+			break;
+		node->sweep_after = found[i]->conn->id;
+	}
+	if (op && op->u.sync.count > 0) {
+		node->sweeping = chat_operation_submit(node, op);
+	} else {
+		chat_op_destroy(op);
+		if (count > 0) /* memory is out: the next operation that succeeds starts it anew */
+			node->store_failed = true;
+	}
+}
+
+void chat_sweep_start(struct chat_node *node)
+{
+	if (node->sweeping) {
+		node->sweep_again = true;
+		return;
+	}
+	node->stats.sweeps++;
+	node->sweep_after = 0;
+	sweep_next(node);
+}
+
+/* --- What the store said ----------------------------------------------------------------------------- */
+
+/* A group that the store does not name: whether it is one's still is found out by reading it. */
+static void sync_doubt(struct session *session, const struct chat_sync_item *item)
+{
+	for (size_t i = 0; i < session->mark_count; i++) {
+		struct mark *mark = &session->marks[i];
+		bool named = !(mark->key & CONV_GROUP);
+
+		for (size_t j = 0; !named && j < item->mark_count; j++)
+			named = conv_key_of(item->marks[j].target) == mark->key;
+		if (!named)
+			chat_mark_fall_behind(session, mark, 0);
+	}
+}
+
+static void sync_apply(struct session *session, const struct chat_sync_item *item)
+{
+	struct chat_node *node = session->conn->node;
+
+	for (size_t i = 0; i < item->mark_count; i++) {
+		const struct chat_mark_state *state = &item->marks[i];
+		struct mark *mark =
+			chat_mark_add(session, conv_key_of(state->target), state->delivered_seq);
+
+		if (!mark)
+			return;
+		if (state->target.group) {
+			if (mark->epoch < state->epoch)
+				mark->epoch = state->epoch;
+			if (chat_group_add(node, state->target.group, state->epoch, session) != 0)
+				return;
+		}
+		if (state->last_seq > mark->pushed)
+			chat_mark_fall_behind(session, mark, state->last_seq);
+	}
+	sync_doubt(session, item);
+	chat_catchup_run(session);
+}
+
+void chat_complete_sync(struct chat_node *node, struct conn *ignored, struct chat_op *op)
+{
+	const struct chat_op_sync *sync = &op->u.sync;
+	bool sweep = op->origin.reason == SYNC_SWEEP;
+
+	(void)ignored;
+	if (sweep)
+		node->sweeping = false;
+	if (op->code != CHAT_CODE_OK)
+		return; /* the next operation that succeeds starts the sweep */
+	for (size_t i = 0; i < sync->count; i++) {
+		const struct chat_sync_item *item = &sync->items[i];
+		struct conn *conn = chat_conn_get(node, item->session);
+
+		if (!conn || !conn->session || conn->session->serial != item->serial)
+			continue;
+		if (item->place == CHAT_PLACE_HELD)
+			sync_apply(conn->session, item);
+		else
+			chat_conn_bye(conn,
+				      item->place == CHAT_PLACE_TAKEN ? CHAT_BYE_REPLACED
+								      : CHAT_BYE_REMOVED,
+				      NULL);
+	}
+	if (!sweep)
+		return;
+	if (node->sweep_again) {
+		node->sweep_again = false;
+		chat_sweep_start(node);
+	} else {
+		sweep_next(node);
+	}
+}
