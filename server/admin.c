@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "address.h"
+#include "bus_redis.h"
 #include "log.h"
 #include "server.h"
 
@@ -101,6 +102,8 @@ static void write_node(struct evbuffer *out, struct server *server)
 	       node.pushes);
 	metric(out, METRIC_COUNTER, "chatd_catch_up_pages_total",
 	       "Pages read to bring sessions up to date.", node.catch_ups);
+	metric(out, METRIC_COUNTER, "chatd_sweeps_total",
+	       "Times that all sessions were compared with the store.", node.sweeps);
 	metric(out, METRIC_GAUGE, "chatd_store_away", "1 while the store cannot be reached.",
 	       node.store_away);
 	metric(out, METRIC_GAUGE, "chatd_draining", "1 while the server drains.",
@@ -124,6 +127,16 @@ static void write_store(struct evbuffer *out, struct server *server)
 	       "Transactions that failed as a whole.", pool.failed);
 }
 
+static void write_bus(struct evbuffer *out, struct server *server)
+{
+	if (!server->bus)
+		return;
+	metric(out, METRIC_GAUGE, "chatd_bus_up", "1 while every Redis server is connected.",
+	       bus_redis_is_up(server->bus));
+	metric(out, METRIC_COUNTER, "chatd_bus_dropped_total",
+	       "Publications that could not be sent.", bus_redis_dropped(server->bus));
+}
+
 static void on_metrics(struct evhttp_request *request, void *context)
 {
 	const struct admin *admin = context;
@@ -137,6 +150,7 @@ static void on_metrics(struct evhttp_request *request, void *context)
 				 "chatd_info{version=\"" CHATD_VERSION "\"} 1\n");
 	write_node(out, admin->server);
 	write_store(out, admin->server);
+	write_bus(out, admin->server);
 	metric(out, METRIC_GAUGE, "process_resident_memory_bytes", "Resident memory.",
 	       resident_bytes());
 	answer(request, HTTP_OK, out);

@@ -30,7 +30,8 @@ static const struct setting settings[] = {
 	 "where everything is kept: sqlite:PATH, mysql://USER:PASSWORD@HOST[:PORT][,HOST2]/DB or "
 	 "memory:"},
 	{"bus", SETTING_TEXT, FIELD(bus), "local:", NULL, NULL, NULL, false,
-	 "how nodes hear of each other: local: (one node)"},
+	 "how nodes hear of each other: local: (one node) or "
+	 "redis://[:PASSWORD@]HOST[:PORT][,HOST2][/NUMBER]"},
 	{"node", SETTING_TEXT, FIELD(node), "the host's name", NULL, NULL, NULL, false,
 	 "name of this node, unique among those that share a store"},
 	{"log_level", SETTING_CHOICE, FIELD(log_level), "info", NULL, NULL, log_levels, true,
@@ -153,8 +154,14 @@ void config_complete(struct config *config)
 
 int config_check(const struct config *config, struct setting_error *error)
 {
-	if (strcmp(config->bus, "local:") != 0) {
-		snprintf(error->text, sizeof(error->text), "bus is local:, nothing else");
+	if (strcmp(config->bus, "local:") != 0 && strncmp(config->bus, "redis:", 6) != 0) {
+		snprintf(error->text, sizeof(error->text),
+			 "bus is local: or redis://[:PASSWORD@]HOST[:PORT]");
+		return CHAT_ERR_INVALID;
+	}
+	if (strcmp(config->bus, "local:") != 0 && strncmp(config->store, "mysql:", 6) != 0) {
+		snprintf(error->text, sizeof(error->text),
+			 "a bus is for nodes that share a store: with it goes --store mysql://...");
 		return CHAT_ERR_INVALID;
 	}
 	if (config->listen_tls.count > 0 &&

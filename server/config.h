@@ -24,7 +24,7 @@ struct config {
 	char tls_key[1024];
 	char admin[SETTING_LIST_TEXT_MAX]; /* empty: off */
 	char store[1024];
-	char bus[256];
+	char bus[1024];
 	char node[65];
 	uint64_t log_level; /* enum chat_log_level */
 	uint64_t heartbeat_ms;

@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "address.h"
+#include "bus_redis.h"
 #include "log.h"
 #include "server.h"
 #include "tls.h"
@@ -69,6 +70,8 @@ static int check(const struct config *config, struct setting_error *error)
 		return complain(error);
 	}
 	chat_pool_destroy(pool);
+	if (bus_redis_is_url(config->bus) && bus_redis_check(config->bus, error) != 0)
+		return complain(error);
 	puts("the configuration is good, and the store opens");
 	return 0;
 }

@@ -133,7 +133,7 @@ void options_help(FILE *out)
 	      "  --listen ADDR:PORT   where clients connect; may be repeated\n"
 	      "  --store URL          sqlite:PATH, mysql://USER:PASSWORD@HOST[:PORT]/DB or "
 	      "memory:\n"
-	      "  --bus URL            local:\n"
+	      "  --bus URL            local: or redis://[:PASSWORD@]HOST[:PORT]\n"
 	      "  --node NAME          name of this node\n"
 	      "  --admin ADDR:PORT    /healthz, /readyz and /metrics over HTTP\n"
 	      "  --log-level LEVEL    debug, info, warn or error\n"

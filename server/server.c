@@ -18,12 +18,16 @@
 #include <unistd.h>
 
 #include "admin.h"
+#include "bus_redis.h"
 #include "connection.h"
 #include "env.h"
 #include "log.h"
 #include "tls.h"
 
-enum { SERVER_STORE_LOG_MS = 1000 }; /* failures of the store are logged once in that time */
+enum {
+	SERVER_STORE_LOG_MS = 1000, /* failures of the store are logged once in that time */
+	SERVER_FLUSH_MS = 1000	    /* at the end, for what was published last */
+};
 
 /* --- The clock --------------------------------------------------------------------------------------- */
 
@@ -321,6 +325,21 @@ static int server_open_store(struct server *server, struct setting_error *error)
 	return err;
 }
 
+static int server_join_bus(struct server *server, struct setting_error *error)
+{
+	struct chat_bus port;
+	int err;
+
+	if (!bus_redis_is_url(server->config.bus))
+		return 0;
+	err = bus_redis_create(server, server->config.bus, &server->bus, error);
+	if (err != 0)
+		return err;
+	port = bus_redis_port(server->bus);
+	chat_node_set_bus(server->node, &port);
+	return 0;
+}
+
 static int server_start_node(struct server *server, struct setting_error *error)
 {
 	struct chat_env env = {&env_ops, server};
@@ -331,8 +350,12 @@ static int server_start_node(struct server *server, struct setting_error *error)
 	config_fill_node(&server->config, &config);
 	err = chat_node_create(&config, &env, &transport, chat_pool_store(server->pool),
 			       &server->node);
-	if (err == 0)
-		err = chat_node_start(server->node);
+	if (err != 0)
+		return fail_with(error, err, "cannot start the node");
+	err = server_join_bus(server, error);
+	if (err != 0)
+		return err;
+	err = chat_node_start(server->node);
 	return err == 0 ? 0 : fail_with(error, err, "cannot start the node");
 }
 
@@ -379,6 +402,16 @@ static void server_log_end(struct server *server)
 		  "failed", LOG_NUMBER(stats.failed), NULL);
 }
 
+/* What was published last is given to the kernel: the other nodes would else have to look for it. */
+static void server_flush_bus(struct server *server)
+{
+	uint64_t until_ms = env_monotonic_ms() + SERVER_FLUSH_MS;
+
+	while (server->bus && !bus_redis_is_flushed(server->bus) && env_monotonic_ms() < until_ms)
+		if (event_base_loop(server->base, EVLOOP_ONCE) != 0)
+			return;
+}
+
 int server_run(struct server *server)
 {
 	for (size_t i = 0; i < server->listener_count; i++)
@@ -387,6 +420,7 @@ int server_run(struct server *server)
 		  NULL);
 	server_turn(server);
 	event_base_dispatch(server->base);
+	server_flush_bus(server);
 	server_log_end(server);
 	return server->state == SERVER_DRAINED ? 0 : 1;
 }
@@ -402,6 +436,7 @@ void server_destroy(struct server *server)
 	if (!server)
 		return;
 	admin_destroy(server->admin);
+	bus_redis_destroy(server->bus);
 	server_close_listeners(server);
 	while (server->connections)
 		connection_free(server->connections);

@@ -16,6 +16,7 @@ enum server_state { SERVER_RUNNING, SERVER_DRAINING, SERVER_DRAINED };
 enum { SERVER_SIGNALS = 3 };
 
 struct admin;
+struct bus_redis;
 struct tls;
 
 struct server {
@@ -25,8 +26,9 @@ struct server {
 	struct event_base *base;
 	struct chat_pool *pool;
 	struct chat_node *node;
-	struct tls *tls;     /* NULL: nobody listens with TLS */
-	struct admin *admin; /* NULL: off */
+	struct bus_redis *bus; /* NULL: local: */
+	struct tls *tls;       /* NULL: nobody listens with TLS */
+	struct admin *admin;   /* NULL: off */
 	struct listener *listeners[2 * SETTING_LIST_MAX];
 	size_t listener_count;
 	struct table table;		/* the connections that the node knows */

@@ -128,8 +128,12 @@ static void transport_resume(void *context, uint64_t conn)
 		c->resumed = true;
 }
 
-static const struct chat_transport_ops transport_ops = {transport_send, transport_queued,
-							transport_close, transport_resume};
+static const struct chat_transport_ops transport_ops = {
+	.send = transport_send,
+	.queued = transport_queued,
+	.close = transport_close,
+	.resume = transport_resume,
+};
 
 /* --- Clients ------------------------------------------------------------------------------------------ */
 
