@@ -66,11 +66,9 @@ void chat_catchup_run(struct session *session)
 	op->u.history.forward = true;
 	op->u.history.limit = NODE_CATCHUP_PAGE;
 	op->u.history.bytes_max = CHAT_PAGE_BYTES_MAX;
-	if (chat_operation_submit(node, op))
-		session->reading = true;
-	else
-		catchup_retry_later(session);
+	session->reading = true;
 	node->stats.catch_ups++;
+	chat_operation_submit(node, op);
 }
 
 /* Whether this very connection sent it: then its `ok` was the push. */
@@ -94,7 +92,8 @@ static bool catchup_push(struct conn *conn, struct mark *mark, const struct chat
 		if (page->messages[i].seq <= mark->pushed)
 			continue;
 		event.u.message = page->messages[i];
-		if (!is_own(conn->session, mark->key, event.u.message.seq)) {
+		if (event.u.message.seq > mark->acked &&
+		    !is_own(conn->session, mark->key, event.u.message.seq)) {
 			if (!chat_conn_send(conn, &event))
 				return false;
 			conn->node->stats.pushes++;

@@ -29,7 +29,9 @@ enum {
 		32, /* of one session; past it the oldest is forgotten: pushed again at most */
 	NODE_SYNC_BATCH = 64,	 /* sessions asked about in one operation of the sweep */
 	NODE_FRIENDS_PAGE = 500, /* friends told of someone's coming or going in one step */
-	NODE_PEERS_MAX = 1024,	 /* other nodes that are watched; further ones are not */
+	NODE_OWED_MAX =
+		65536, /* ends of sessions that wait for the store; beyond, one is only ended by a takeover */
+	NODE_PEERS_MAX = 1024, /* other nodes that are watched; further ones are not */
 	NODE_ADDRESS_MAX = 64
 };
 
@@ -193,6 +195,11 @@ struct chat_node {
 	uint64_t beat_at_ms;
 	uint64_t throttle_at_ms; /* the earliest throttled_until_ms, or earlier; 0: none */
 	uint64_t retry_at_ms;	 /* the earliest retry_at_ms, or earlier; 0: none */
+	struct node_list owed;	 /* ends of sessions that the store does not know of yet */
+	size_t owed_count;
+	uint64_t owed_at_ms; /* when they are tried again; 0: none is owed */
+	bool registered;     /* NODE_START was done */
+	uint64_t first_conn; /* numbers below it are of earlier lives of the node */
 	bool store_failed; /* an operation could not be done; the next that can starts the sweep */
 	bool sweeping;
 	bool sweep_again;     /* asked for while one was on its way */
@@ -243,7 +250,7 @@ void chat_credentials_free(struct conn *conn);
 /* An operation in answer to a request (conn and id may be NULL: the node's own). NULL: answered with an error. */
 struct chat_op *chat_operation_create(struct chat_node *node, struct conn *conn,
 				      const struct chat_request_id *id, enum chat_op_kind kind);
-/* Submits; where the store does not take it the request is answered `unavailable` and false returned. */
+/* Submits. False: the store did not take it, and it has been completed as `unavailable`. */
 bool chat_operation_submit(struct chat_node *node, struct chat_op *op);
 /* A copy in the operation's arena; false: out of memory, answered and destroyed. */
 bool chat_operation_keep(struct chat_node *node, struct chat_op *op, struct chat_view from,
@@ -281,6 +288,9 @@ void chat_group_tell(struct chat_node *node, chat_id group, const struct chat_ev
 		     uint64_t except_conn, bool droppable);
 
 /* --- session.c --- */
+/* Tries again what the store could not be told. */
+void chat_session_tick(struct chat_node *node, uint64_t now_ms);
+void chat_session_forget_owed(struct chat_node *node);
 /* Ends the session: marks written, presence released (with `revoke`, the token too). */
 void chat_session_end(struct session *session, const struct chat_request_id *logout);
 /* Says bye to a session of the user's, wherever it is. */

@@ -53,9 +53,10 @@ int chat_node_create(const struct chat_node_config *config, const struct chat_en
 	chat_list_init(&node->dirty);
 	chat_list_init(&node->going);
 	chat_list_init(&node->awaiting);
+	chat_list_init(&node->owed);
 	node->started_ms = env->ops->wall_ms(env->context);
 	/* Numbers go on from the clock, so that those of an earlier life are not met again. */
-	node->next_conn = (uint64_t)env->ops->wall_ms(env->context) << 20;
+	node->next_conn = node->first_conn = (uint64_t)env->ops->wall_ms(env->context) << 20;
 	node->login_rate = calloc(RATE_SLOTS, sizeof(*node->login_rate));
 	node->register_rate = calloc(RATE_SLOTS, sizeof(*node->register_rate));
 	if (!node->login_rate || !node->register_rate) {
@@ -94,6 +95,7 @@ void chat_node_destroy(struct chat_node *node)
 		free(group);
 	}
 	chat_peers_finish(node);
+	chat_session_forget_owed(node);
 	chat_map_finish(&node->conns);
 	chat_map_finish(&node->users);
 	chat_map_finish(&node->groups);
@@ -122,6 +124,7 @@ static bool submit_for_node(struct chat_node *node, enum chat_op_kind kind)
 		return false;
 	op->u.node.lease_ms = node->config.lease_ms;
 	op->u.node.started_ms = node->started_ms;
+	op->u.node.first_session = node->first_conn;
 	return chat_operation_keep(node, op, chat_view_of(node->config.name), &op->u.node.node) &&
 	       chat_operation_submit(node, op);
 }
@@ -129,7 +132,8 @@ static bool submit_for_node(struct chat_node *node, enum chat_op_kind kind)
 int chat_node_start(struct chat_node *node)
 {
 	node->beat_at_ms = node_now(node) + node->config.lease_ms / 3;
-	return submit_for_node(node, CHAT_OP_NODE_START) ? 0 : CHAT_ERR_NOMEM;
+	submit_for_node(node, CHAT_OP_NODE_START); /* tried again where it cannot be done now */
+	return 0;
 }
 
 static uint64_t sooner(uint64_t a, uint64_t b)
@@ -144,6 +148,7 @@ uint64_t chat_node_deadline(const struct chat_node *node)
 	at_ms = sooner(at_ms, node->flush_at_ms);
 	at_ms = sooner(at_ms, node->throttle_at_ms);
 	at_ms = sooner(at_ms, node->retry_at_ms);
+	at_ms = sooner(at_ms, node->owed_at_ms);
 	if (!chat_list_is_empty(&node->active))
 		at_ms = sooner(
 			at_ms,
@@ -177,11 +182,12 @@ void chat_node_tick(struct chat_node *node)
 
 	if (node->beat_at_ms != 0 && now_ms >= node->beat_at_ms) {
 		node->beat_at_ms = now_ms + node->config.lease_ms / 3;
-		submit_for_node(node, CHAT_OP_NODE_BEAT);
+		submit_for_node(node, node->registered ? CHAT_OP_NODE_BEAT : CHAT_OP_NODE_START);
 	}
 	if (node->flush_at_ms != 0 && now_ms >= node->flush_at_ms)
 		chat_marks_flush(node, NULL);
 	chat_presence_tick(node, now_ms);
+	chat_session_tick(node, now_ms);
 	chat_catchup_tick(node, now_ms);
 	chat_conn_tick(node, now_ms);
 	drain_finish(node);

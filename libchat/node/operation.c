@@ -42,27 +42,6 @@ static uint32_t operation_weight(const struct chat_op *op)
 	}
 }
 
-bool chat_operation_submit(struct chat_node *node, struct chat_op *op)
-{
-	struct conn *conn = chat_conn_get(node, op->origin.conn);
-
-	if (node->store->ops->submit(node->store, op) != 0) {
-		op->code = CHAT_CODE_UNAVAILABLE;
-		op->detail = "the server is overloaded";
-		node->store_failed = true;
-		if (conn)
-			chat_operation_fail(conn, op);
-		chat_op_destroy(op);
-		return false;
-	}
-	node->in_flight++;
-	if (conn) {
-		conn->operations++;
-		conn->in_flight += operation_weight(op);
-	}
-	return true;
-}
-
 bool chat_operation_keep(struct chat_node *node, struct chat_op *op, struct chat_view from,
 			 struct chat_view *to)
 {
@@ -127,6 +106,32 @@ static chat_completion *const completions[CHAT_OP_COUNT] = {
 	[CHAT_OP_GROUP_MEMBERS] = chat_complete_members,
 	[CHAT_OP_GROUPS] = chat_complete_groups,
 };
+
+/* The store does not take it: it ends as it would where the store could not do it. */
+static void operation_refuse(struct chat_node *node, struct chat_op *op)
+{
+	op->code = CHAT_CODE_UNAVAILABLE;
+	op->detail = "the server is overloaded";
+	node->store_failed = true;
+	completions[op->kind](node, chat_conn_get(node, op->origin.conn), op);
+	chat_op_destroy(op);
+}
+
+bool chat_operation_submit(struct chat_node *node, struct chat_op *op)
+{
+	struct conn *conn = chat_conn_get(node, op->origin.conn);
+
+	if (node->store->ops->submit(node->store, op) != 0) {
+		operation_refuse(node, op);
+		return false;
+	}
+	node->in_flight++;
+	if (conn) {
+		conn->operations++;
+		conn->in_flight += operation_weight(op);
+	}
+	return true;
+}
 
 /* How a failing store looks: once it can again, hints may have been lost, so the node sweeps. */
 static void operation_watch_store(struct chat_node *node, const struct chat_op *op)

@@ -62,6 +62,10 @@ void chat_complete_beat(struct chat_node *node, struct conn *conn, struct chat_o
 	bool sweep = op->kind == CHAT_OP_NODE_BEAT && beat->lapsed;
 
 	(void)conn;
+	if (op->code == CHAT_CODE_OK && op->kind == CHAT_OP_NODE_START)
+		node->registered = true;
+	if (op->code != CHAT_CODE_OK && op->kind != CHAT_OP_NODE_STOP)
+		node->beat_at_ms = node_now(node) + NODE_RETRY_MS;
 	if (op->code != CHAT_CODE_OK || op->kind == CHAT_OP_NODE_STOP)
 		return;
 	if (op->kind == CHAT_OP_NODE_BEAT && beat->usurped && node->env.ops->log)

@@ -295,6 +295,77 @@ void chat_complete_verify(struct chat_node *node, struct conn *conn, struct chat
 	}
 }
 
+/* --- Ends that are owed ------------------------------------------------------------------------------ */
+
+/* The place of a session that has ended, and of which the store does not know that. */
+struct owed_end {
+	struct node_list list;
+	chat_id user; /* 0: not known, see struct chat_op_session_close */
+	uint64_t session;
+	char device[CHAT_DEVICE_MAX];
+	size_t device_len;
+};
+
+static void end_later(struct chat_node *node, chat_id user, struct chat_view device,
+		      uint64_t session)
+{
+	struct owed_end *owed = node->owed_count < NODE_OWED_MAX ? calloc(1, sizeof(*owed)) : NULL;
+
+	if (!owed)
+		return;
+	owed->user = user;
+	owed->session = session;
+	owed->device_len = keep(owed->device, sizeof(owed->device), device);
+	chat_list_append(&node->owed, &owed->list);
+	node->owed_count++;
+	node->owed_at_ms = node_now(node) + NODE_RETRY_MS;
+}
+
+static void submit_end(struct chat_node *node, const struct owed_end *owed)
+{
+	struct chat_op *op = chat_operation_create(node, NULL, NULL, CHAT_OP_SESSION_CLOSE);
+	struct chat_op_session_close *close;
+
+	if (!op)
+		return;
+	close = &op->u.session_close;
+	op->lane = close->user = owed->user;
+	close->at.session = owed->session;
+	close->lease_ms = node->config.lease_ms;
+	if (chat_operation_keep(node, op, chat_view_of(node->config.name), &close->at.node) &&
+	    chat_operation_keep(node, op, (struct chat_view){owed->device, owed->device_len},
+				&close->device))
+		chat_operation_submit(node, op);
+}
+
+void chat_session_tick(struct chat_node *node, uint64_t now_ms)
+{
+	size_t count = node->owed_count;
+
+	if (node->owed_at_ms == 0 || now_ms < node->owed_at_ms)
+		return;
+	node->owed_at_ms = 0;
+	while (count-- > 0) {
+		struct owed_end *owed = NODE_CONTAINER(node->owed.next, struct owed_end, list);
+
+		chat_list_remove(&owed->list);
+		node->owed_count--;
+		submit_end(node, owed);
+		free(owed);
+	}
+}
+
+void chat_session_forget_owed(struct chat_node *node)
+{
+	while (!chat_list_is_empty(&node->owed)) {
+		struct owed_end *owed = NODE_CONTAINER(node->owed.next, struct owed_end, list);
+
+		chat_list_remove(&owed->list);
+		free(owed);
+	}
+	node->owed_count = 0;
+}
+
 static void release_orphan(struct chat_node *node, const struct chat_op_session_open *open)
 {
 	struct chat_op *op = chat_operation_create(node, NULL, NULL, CHAT_OP_SESSION_CLOSE);
@@ -395,13 +466,20 @@ static void session_begin(struct conn *conn, const struct chat_op *op)
  * The store says that the device is online here, but its connection is gone: its close is still on
  * the way. The store is asked again, told of the dead session.
  */
+static bool holder_is_here(const struct chat_node *node, uint64_t session)
+{
+	const struct conn *conn = chat_map_get(&node->conns, session);
+
+	return conn && conn->session;
+}
+
 static bool holder_is_stale(const struct chat_node *node, const struct chat_op *op)
 {
 	const struct chat_presence_at *holder = &op->u.session_open.holder;
 
 	return op->code == CHAT_CODE_ALREADY_ONLINE && holder->session != 0 &&
 	       chat_view_equal(holder->node, chat_view_of(node->config.name)) &&
-	       !chat_map_get(&node->conns, holder->session);
+	       !holder_is_here(node, holder->session);
 }
 
 void chat_complete_session_open(struct chat_node *node, struct conn *conn, struct chat_op *op)
@@ -409,6 +487,9 @@ void chat_complete_session_open(struct chat_node *node, struct conn *conn, struc
 	const struct chat_op_session_open *open = &op->u.session_open;
 	uint32_t ignored;
 
+	/* What became of it is not known: if it is there, it is to go. */
+	if (op->code == CHAT_CODE_UNAVAILABLE)
+		end_later(node, open->user, open->device, open->at.session);
 	if (op->code == CHAT_CODE_OK && open->holder.session != 0)
 		chat_session_bye_at(node, open->user, open->holder, CHAT_BYE_REPLACED, NULL);
 	if (!conn) {
@@ -491,14 +572,19 @@ void chat_handle_logout(struct conn *conn, const struct chat_request *request)
 {
 	chat_conn_hold(conn);
 	chat_session_end(conn->session, &request->id);
-	if (conn->operations == 0) /* the operation could not be submitted */
+	if (conn->state == CONN_HELD &&
+	    conn->operations == 0) /* memory was out: nobody will release it */
 		chat_conn_close(conn, false);
 }
 
 void chat_complete_session_close(struct chat_node *node, struct conn *conn, struct chat_op *op)
 {
-	if (op->code == CHAT_CODE_OK && op->u.session_close.last)
-		chat_presence_going(node, op->u.session_close.user);
+	const struct chat_op_session_close *close = &op->u.session_close;
+
+	if (op->code == CHAT_CODE_OK && close->last)
+		chat_presence_going(node, close->user);
+	if (op->code == CHAT_CODE_UNAVAILABLE)
+		end_later(node, close->user, close->device, close->at.session);
 	if (!conn)
 		return;
 	/* A logout. Where the store is away the session is over, but the token is not: that is told. */

@@ -10,15 +10,15 @@
 /* --- Nodes ------------------------------------------------------------------------------------------- */
 
 /* What a node's sessions left behind goes; their devices were last seen at its last heartbeat. */
-static void node_clear(struct db *db, struct chat_view node)
+static void node_clear(struct db *db, struct chat_view node, uint64_t before)
 {
 	uint64_t beat_ms = chat_db_number(db, "SELECT beat_ms FROM node WHERE name=?", "v", node);
 
 	chat_db_run(db,
 		    "UPDATE device SET since_ms=? WHERE since_ms<? AND (user,device) IN"
-		    " (SELECT user,device FROM presence WHERE node=?)",
-		    "iiv", beat_ms, beat_ms, node);
-	chat_db_run(db, "DELETE FROM presence WHERE node=?", "v", node);
+		    " (SELECT user,device FROM presence WHERE node=? AND session<?)",
+		    "iivi", beat_ms, beat_ms, node, before);
+	chat_db_run(db, "DELETE FROM presence WHERE node=? AND session<?", "vi", node, before);
 }
 
 static void node_write(struct db *db, struct chat_op *op)
@@ -67,14 +67,14 @@ void chat_rule_node_beat(struct db *db, struct chat_op *op)
 
 void chat_rule_node_start(struct db *db, struct chat_op *op)
 {
-	node_clear(db, op->u.node.node);
+	node_clear(db, op->u.node.node, op->u.node.first_session);
 	node_write(db, op);
 	node_look(db, op);
 }
 
 void chat_rule_node_stop(struct db *db, struct chat_op *op)
 {
-	node_clear(db, op->u.node.node);
+	node_clear(db, op->u.node.node, INT64_MAX);
 	chat_db_run(db, "DELETE FROM node WHERE name=?", "v", op->u.node.node);
 }
 
@@ -208,10 +208,28 @@ void chat_rule_session_open(struct db *db, struct chat_op *op)
 
 /* --- The end of a session ---------------------------------------------------------------------------- */
 
+/* Who has the place. */
+static bool close_find(struct db *db, struct chat_op *op)
+{
+	struct chat_op_session_close *close = &op->u.session_close;
+	struct db_rows *row =
+		chat_db_query(db, "SELECT user,device FROM presence WHERE node=? AND session=?",
+			      "vi", close->at.node, close->at.session);
+
+	if (!chat_db_next(db, row))
+		return false;
+	close->user = chat_db_u64(db, row, 0);
+	close->device = chat_db_view(db, row, 1, op);
+	chat_db_end(db, row);
+	return true;
+}
+
 void chat_rule_session_close(struct db *db, struct chat_op *op)
 {
 	struct chat_op_session_close *close = &op->u.session_close;
 
+	if (close->user == 0 && !close_find(db, op))
+		return;
 	chat_db_lock_user(db, close->user);
 	/* Somebody else's by now: a later login took it over, and with it the token. */
 	if (chat_db_number(db,

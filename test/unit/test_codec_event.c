@@ -272,6 +272,49 @@ static void test_members(void **state)
 			     "{'id':2,'name':'b','role':'member','online':false}],'next':2}");
 }
 
+static size_t frame_len(const struct chat_event *event)
+{
+	struct chat_buf *buf = chat_codec_json.encode_event(event);
+	size_t len;
+
+	assert_non_null(buf);
+	len = buf->len;
+	chat_buf_unref(buf);
+	return len;
+}
+
+/* The length that pages are cut by is what one element more takes in them, its comma included. */
+static void test_lengths(void **state)
+{
+	struct chat_message m[2] = {message, message};
+	struct chat_conversation c[2] = {{.target.user = 2, .name = {"b\"\n", 3}, .last = m},
+					 {.target.group = 9, .last_seq = 7, .peer_hidden = true}};
+	static const struct chat_group g = {5, {"ops", 3}, {"\t", 1}, false, CHAT_ROLE_OWNER, 300};
+	static const struct chat_invitation i = {7, {"x", 1}, 123456};
+	struct chat_event event = reply(CHAT_EVENT_HISTORY);
+	size_t empty;
+
+	(void)state;
+	m[0].text = m[1].text = VIEW("\x01\"\xc3\xa9\n");
+	m[0].data = m[1].data = VIEW("{\"a\":[1]}");
+	m[0].edited = m[1].edited = true;
+	event.u.history = (struct chat_history){m, 1, false};
+	empty = frame_len(&event);
+	event.u.history.count = 2;
+	assert_int_equal(frame_len(&event) - empty, chat_json_message_len(m));
+	event = reply(CHAT_EVENT_CONVERSATIONS);
+	empty = frame_len(&event) - 1; /* the first has no comma before it */
+	event.u.conversations = (struct chat_conversations){c, 2, 0};
+	assert_int_equal(frame_len(&event) - empty,
+			 chat_json_conversation_len(&c[0]) + chat_json_conversation_len(&c[1]));
+	event = reply(CHAT_EVENT_GROUPS);
+	event.u.groups.first_page = true;
+	empty = frame_len(&event) - 2;
+	event.u.groups = (struct chat_groups){&g, 1, &i, 1, true, 0};
+	assert_int_equal(frame_len(&event) - empty,
+			 chat_json_group_len(&g) + chat_json_invitation_len(&i));
+}
+
 /* --- Pushes ------------------------------------------------------------------------------------------ */
 
 /* A message bears no id, names its conversation once, and tells of changes where there are some. */
@@ -491,6 +534,7 @@ int main(void)
 		cmocka_unit_test(test_people),	      cmocka_unit_test(test_group_changes),
 		cmocka_unit_test(test_bye),	      cmocka_unit_test(test_escapes),
 		cmocka_unit_test(test_numbers),	      cmocka_unit_test(test_longest),
+		cmocka_unit_test(test_lengths),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

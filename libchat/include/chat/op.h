@@ -106,6 +106,8 @@ struct chat_op_node {
 	struct chat_view node;
 	uint32_t lease_ms;  /* how old a heartbeat may be for its node to count as alive */
 	int64_t started_ms; /* tells this life of the node from others */
+	uint64_t
+		first_session; /* START: numbers below it are of earlier lives, whose places are cleared */
 	bool lapsed; /* out of BEAT: the last heartbeat was older than the lease, so that others took it for dead */
 	bool usurped; /* out of BEAT: another life of the same name has begun since */
 	struct chat_node_seen *seen; /* out of START and BEAT: the other nodes */
@@ -156,7 +158,10 @@ struct chat_op_session_open {
 	uint32_t pending; /* out: how many of them hold something beyond the device's mark */
 };
 
-/* The end of a session; with `revoke` a logout, which takes the device's token too. */
+/*
+ * The end of a session; with `revoke` a logout, which takes the device's token too. user 0: whoever has that place, of whom
+ * only it is known; device is then an output too.
+ */
 struct chat_op_session_close {
 	chat_id user;
 	struct chat_view device;
