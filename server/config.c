@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "proxy.h"
+
 #define FIELD(member) offsetof(struct config, member), sizeof(((struct config *)0)->member)
 #define SETTINGS (sizeof(settings) / sizeof(settings[0]))
 
@@ -44,6 +46,10 @@ static const struct setting settings[] = {
 	 true, "how long a token serves to log in after its last use"},
 	{"lease", SETTING_DURATION, FIELD(lease_ms), "15s", "100ms", "1h", NULL, true,
 	 "how old a node's heartbeat may be for its sessions to count as online"},
+	{"proxy_protocol", SETTING_SWITCH, FIELD(proxy_protocol), "false", NULL, NULL, NULL, true,
+	 "whether connections begin with a PROXY header (version 1 or 2) that says whose they are"},
+	{"proxy_from", SETTING_LIST, FIELD(proxy_from), "127.0.0.0/8", NULL, NULL, NULL, false,
+	 "address or network whose PROXY headers are believed; may be given several times"},
 	{"max_frame", SETTING_SIZE, FIELD(max_frame), "64k", "256", "16M", NULL, true,
 	 "longest frame that a client may send"},
 	{"send_rate", SETTING_NUMBER, FIELD(send_rate), "1000", "0", "1000000", NULL, true,
@@ -164,6 +170,9 @@ int config_check(const struct config *config, struct setting_error *error)
 			 "a bus is for nodes that share a store: with it goes --store mysql://...");
 		return CHAT_ERR_INVALID;
 	}
+	for (size_t i = 0; i < config->proxy_from.count; i++)
+		if (proxy_check_network(config->proxy_from.items[i], error) != 0)
+			return CHAT_ERR_INVALID;
 	if (config->listen_tls.count > 0 &&
 	    (config->tls_certificate[0] == '\0' || config->tls_key[0] == '\0')) {
 		snprintf(error->text, sizeof(error->text),

@@ -31,6 +31,8 @@ struct config {
 	uint64_t login_timeout_ms;
 	uint64_t token_lifetime_ms;
 	uint64_t lease_ms;
+	uint64_t proxy_protocol;
+	struct setting_list proxy_from;
 	uint64_t max_frame;
 	uint64_t send_rate;
 	uint64_t login_rate;

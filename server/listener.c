@@ -17,6 +17,7 @@
 #include "address.h"
 #include "connection.h"
 #include "log.h"
+#include "proxy.h"
 #include "server.h"
 
 enum {
@@ -51,6 +52,23 @@ static void on_again(evutil_socket_t fd, short what, void *context)
 	evconnlistener_enable(listener->handle);
 }
 
+static void listener_take(struct listener *listener, evutil_socket_t fd, struct sockaddr *peer)
+{
+	struct server *server = listener->server;
+	char host[ADDRESS_TEXT_MAX];
+
+	if (!server->config.proxy_protocol) {
+		connection_accept(server, fd, peer, listener->tls);
+	} else if (proxy_is_trusted(&server->config.proxy_from, peer)) {
+		proxy_accept(server, fd, peer, listener->tls);
+	} else {
+		address_format_host(peer, host);
+		log_event(CHAT_LOG_WARN, "proxy_refused", "addr", host, "reason",
+			  "not of proxy_from", NULL);
+		evutil_closesocket(fd);
+	}
+}
+
 static void on_accept(struct evconnlistener *handle, evutil_socket_t fd, struct sockaddr *peer,
 		      int peer_len, void *context)
 {
@@ -58,7 +76,7 @@ static void on_accept(struct evconnlistener *handle, evutil_socket_t fd, struct 
 
 	(void)handle;
 	(void)peer_len;
-	connection_accept(listener->server, fd, peer, listener->tls);
+	listener_take(listener, fd, peer);
 	if (++listener->accepted >= LISTENER_BURST)
 		listener_rest(listener, 0);
 }

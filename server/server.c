@@ -22,6 +22,7 @@
 #include "connection.h"
 #include "env.h"
 #include "log.h"
+#include "proxy.h"
 #include "tls.h"
 
 enum {
@@ -176,6 +177,7 @@ static void on_stop(evutil_socket_t signal_number, short what, void *context)
 		  NULL);
 	server->state = SERVER_DRAINING;
 	server_close_listeners(server);
+	proxy_close_all(server);
 	event_add(server->drain_end, &limit);
 	chat_node_drain(server->node);
 	server_turn(server);
@@ -438,6 +440,7 @@ void server_destroy(struct server *server)
 	admin_destroy(server->admin);
 	bus_redis_destroy(server->bus);
 	server_close_listeners(server);
+	proxy_close_all(server);
 	while (server->connections)
 		connection_free(server->connections);
 	/* Threads first: they notify the server until they are joined. */

@@ -34,6 +34,8 @@ struct server {
 	struct table table;		/* the connections that the node knows */
 	struct connection *connections; /* all of them */
 	size_t connection_count;
+	struct proxy *proxies; /* accepted; their PROXY header has not come yet */
+	size_t proxy_count;
 	struct connection *resuming; /* to be given their input again */
 	struct event *wake;	     /* for that */
 	struct event *tick;	     /* the node's deadline */
