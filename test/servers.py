@@ -108,6 +108,10 @@ class MariaDb(Server):
                 "--bind-address=127.0.0.1", "--skip-name-resolve", "--skip-log-bin", "--innodb-buffer-pool-size=256M",
                 f"--pid-file={self.folder}/pid", "--max-connections=500", *(["--user=root"] if os.geteuid() == 0 else []), *self.options]
 
+    def make_database(self, name):
+        subprocess.run(["mariadb", "--no-defaults", "-h127.0.0.1", f"-P{self.port}", "-uroot", "-e", f"CREATE DATABASE `{name}`"],
+                       check=True, stdin=subprocess.DEVNULL)
+
     def url(self, database="chat"):
         return f"mysql://root@127.0.0.1:{self.port}/{database}"
 
@@ -124,3 +128,31 @@ class Redis(Server):
     def command(self):
         return ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", self.folder,
                 *(["--requirepass", self.password] if self.password else [])]
+
+
+class HaProxy(Server):
+    """
+    In TCP mode before chatd, each connection to the next of them; by PROXY protocol v2 they are told whose it is. A node that does not
+    answer `ping`, as check says it, gets no new connections; with cut it loses those that it has, too: a draining one may not.
+    """
+
+    name = "haproxy"
+
+    def __init__(self, ports, port=None, check="inter 200 fall 1 rise 1", cut=True):
+        super().__init__(port)
+        self.server_options = f"check {check} send-proxy-v2" + (" on-marked-down shutdown-sessions" if cut else "")
+        self.set_ports(ports)
+
+    def set_ports(self, ports):
+        lines = ["global", "  maxconn 4000", "defaults", "  mode tcp", "  timeout connect 2s", "  timeout client 10m", "  timeout server 10m",
+                 "  option redispatch", "  retries 3", "frontend chat", f"  bind 127.0.0.1:{self.port}", "  default_backend nodes",
+                 "backend nodes", "  balance roundrobin", "  option tcp-check", "  tcp-check connect send-proxy",
+                 r"""  tcp-check send '{"type":"ping"}'\n""", "  tcp-check expect string pong"]
+        lines += [f"  server n{i} 127.0.0.1:{chatd} {self.server_options}" for i, chatd in enumerate(ports, 1)]
+        with open(f"{self.folder}/haproxy.cfg", "w", encoding="ascii") as config:
+            config.write("\n".join(lines) + "\n")
+        if self.process and self.process.poll() is None:
+            self.restart()
+
+    def command(self):
+        return ["haproxy", "-f", f"{self.folder}/haproxy.cfg", "-db"]

@@ -3,6 +3,9 @@
 
 A test is a function with @proves("a sentence of docs/protocol.md", ...); run(globals()) runs those of a file, in their
 order. By hand:  CHATD=build/server/chatd CHAT_TEST_STORE=sqlite: python3 test/e2e/test_session.py [part of a name]
+
+With CHAT_TEST_STORE=cluster: a server is a cluster: three chatd that share MariaDB and Redis, behind HAProxy, which gives each
+connection to the next of them.
 """
 import collections
 import ctypes
@@ -20,9 +23,12 @@ import threading
 import time
 import traceback
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+
 CHATD = os.environ.get("CHATD", "build/server/chatd")
 WRAPPER = os.environ.get("CHATD_WRAPPER", "").split()  # valgrind and its options, for example
 # Under a sanitizer or valgrind memory and speed are not what users have.
+CLUSTER = os.environ.get("CHAT_TEST_STORE") == "cluster:"
 INSTRUMENTED = bool(WRAPPER) or os.environ.get("CHAT_TEST_INSTRUMENTED") == "1"
 STORE = os.environ.get("CHAT_TEST_STORE", "memory:")
 TIMEOUT = 60 if INSTRUMENTED else 10  # seconds that anything awaited may take
@@ -45,10 +51,17 @@ class Skip(Exception):
     """Raised by a test that cannot be done here; its text says why."""
 
 
-class Chatd:
+def of_one_node():
+    """For a test of what each node has for itself (a rate, a drain): elsewhere it is skipped."""
+    if CLUSTER:
+        raise Skip("of one node")
+
+
+class Node:
     """One server process. It is started at once; options are those of its command line."""
 
-    def __init__(self, *options, store=None, settings=(), folder=None):
+    def __init__(self, *options, store=None, settings=(), folder=None, name="n1"):
+        self.name = name
         self.own_folder = folder is None
         self.folder = folder or tempfile.mkdtemp(prefix="chat-test-")
         if store is None:
@@ -61,7 +74,7 @@ class Chatd:
         self.start()
 
     def command(self):
-        command = [*WRAPPER, CHATD, "--store", self.store, "--node", "n1", "--listen", "127.0.0.1:0"]
+        command = [*WRAPPER, CHATD, "--store", self.store, "--node", self.name, "--listen", "127.0.0.1:0"]
         for setting in self.settings:
             command += ["-o", setting]
         return command + self.options
@@ -148,6 +161,52 @@ class Chatd:
         client.name, client.id = user.name, user.id
         client.login(**login)
         return client
+
+
+class Cluster(Node):
+    """Three nodes and a balancer, looked at as one server."""
+
+    NODES = 3
+    settle_s = 0.05  # what goes from node to node has arrived by then
+    servers = None  # MariaDB and Redis, shared by a process's clusters
+    count = itertools.count(1)
+
+    def __init__(self, *options, settings=()):
+        import servers  # pylint: disable=import-outside-toplevel
+        if not Cluster.servers:
+            Cluster.servers = servers.MariaDb(quick=True).start(), servers.Redis().start()
+        database, redis = Cluster.servers
+        number = next(Cluster.count)
+        name = f"chat{number}"
+        database.make_database(name)
+        self.store = database.url(name)
+        subprocess.run([CHATD, "--store", self.store, "--migrate"], check=True, stdout=subprocess.DEVNULL)
+        self.nodes = [Node("--bus", f"redis://127.0.0.1:{redis.port}/{number}", *options, store=self.store, name=f"n{i + 1}",
+                           settings=["proxy_protocol=true", *settings]) for i in range(self.NODES)]
+        self.balancer = servers.HaProxy([node.port for node in self.nodes]).start()
+        self.port = self.balancer.port
+        self.process = self.nodes[0].process
+        self.log = self.nodes[0].log
+
+    def rss(self):
+        return sum(node.rss() for node in self.nodes)
+
+    def kill(self):
+        for node in self.nodes:
+            node.kill()
+
+    def restart(self):
+        for node in self.nodes:
+            node.restart()
+        self.balancer.set_ports([node.port for node in self.nodes])
+
+    def finish(self):
+        self.balancer.finish()
+        for node in self.nodes:
+            node.finish()
+
+
+Chatd = Cluster if CLUSTER else Node
 
 
 class Client:
@@ -272,6 +331,8 @@ class Client:
 
     def settle(self):
         """Everything that the server had for this connection has come: a ping has been answered."""
+        if CLUSTER:
+            time.sleep(Cluster.settle_s)
         assert self.request("ping")["type"] == "pong"
 
     def nothing(self, *types):
@@ -350,6 +411,9 @@ def server():
 def _finish_shared():
     while _shared:
         _shared.pop().finish()
+    for other in Cluster.servers or ():
+        other.finish()
+    Cluster.servers = None
 
 
 def run(namespace):

@@ -388,7 +388,7 @@ def test_devices_start():
     got = [c.push("message") for _ in range(5)]
     assert [m["seq"] for m in got if m["from"] == a.id] == [1, 2, 3, 4]
     c.ack(a, 3)
-    c.settle()
+    c.ok("conversations")  # which tells marks of this moment, so they are written, for all nodes to see
     two = server().client()
     two.id = c.id
     assert two.login(device="two")["pending"] == 2

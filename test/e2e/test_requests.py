@@ -3,7 +3,7 @@
 import json
 import signal
 
-from chatd import PASSWORD, Chatd, proves, run, server, unique
+from chatd import Chatd, PASSWORD, of_one_node, proves, run, server, unique
 
 
 def raw(client, text):
@@ -170,6 +170,7 @@ def test_codes():
 @proves("`rate_limited` | too many attempts to log in or register; carries `retry_after`",
         "An error that is worth retrying carries `retry_after` (milliseconds).")
 def test_rates():
+    of_one_node()
     chatd = Chatd(settings=["login_rate=3", "register_rate=2"])
     client = chatd.client()
     names = [unique("r") for _ in range(3)]
@@ -216,6 +217,7 @@ def test_limits():
 @proves("`shutting_down` | this server is draining; reconnect",
         "a draining server answers `error` `shutting_down`")
 def test_shutting_down():
+    of_one_node()
     chatd = Chatd(settings=["drain=2s"])
     clients = [chatd.client() for _ in range(2)]
     for client in clients:

@@ -463,6 +463,23 @@ static void test_logout_unavailable(void **state)
 	hear(alice, "'type':'ok','id':4");
 }
 
+/* The same where the store took no more operations: one answer, and nobody is online. */
+static void test_logout_refused(void **state)
+{
+	struct peer *alice = login(ALICE, "a");
+
+	(void)state;
+	world.refused[CHAT_OP_SESSION_CLOSE] = true;
+	say(alice, "'type':'logout','id':2");
+	settle();
+	hear(alice, "'type':'error','id':2,'code':'unavailable','retry_after':%d", NODE_RETRY_MS);
+	hear_nothing(alice);
+	world.refused[CHAT_OP_SESSION_CLOSE] = false;
+	pass(2 * NODE_RETRY_MS);
+	assert_false(stored_online(ALICE, "a"));
+	login(ALICE, "a");
+}
+
 /* A login that seemed to fail, but did not, may be tried again as it was told: nobody is online but who tries. */
 static void test_login_lost(void **state)
 {
@@ -717,6 +734,7 @@ int main(void)
 		TEST(test_going_unavailable),
 		TEST(test_going_refused),
 		TEST(test_logout_unavailable),
+		TEST(test_logout_refused),
 		TEST(test_login_lost),
 		TEST(test_restart),
 		TEST(test_restart_unavailable),
