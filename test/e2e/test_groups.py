@@ -59,6 +59,17 @@ def test_leave():
     a.error("not_a_member", "group.leave", group=make_group(b))
 
 
+@proves("Checks come in this order: JSON, known type, login, keys, rights.",
+        "`group.kick` | `group`, `user` | — (admins kick members, the owner kicks anyone; oneself: `bad_request`)")
+def test_oneself():
+    owner, member, other = people(3)
+    group = make_group(owner, member)
+    for who in (owner, member, other):
+        for where in (group, 2**50):
+            who.error("bad_request", "group.kick", group=where, user=who.id)
+            who.error("bad_request", "group.role", group=where, user=who.id, role="admin")
+
+
 @proves("`group.invite` | `group`, `user` | — (admins and the owner; friends of the inviter only, else `not_friends`); it permits one "
         "`group.join`, stands until used, and lets a kicked member come back",
         "`groups` | `after`? `limit`? | `groups`: [group], `invitations` (first page): [{`group`: {`id`,`name`}, `by`}], `next`?",

@@ -49,6 +49,29 @@ def test_pages_of_groups():
     assert "invitations" in found[0][1] and all("invitations" not in page for _, page in found[1:])
 
 
+@proves("`limit` | 1 to 200; a page holds at most that many (default 50), or fewer (but one) where it would pass 64 KiB")
+def test_a_page_is_not_cut_early():
+    a, b = server().user(), server().user()
+    for size in (150, 200, 250):
+        asked = [a.ask("send", user=b.id, text="x" * size) for _ in range(200)]
+        for number in asked:
+            a.reply(number)
+        assert len(a.ok("history", user=b.id, limit=200)["messages"]) == 200, size
+    # As long as a page may be, and a byte more: the fewest keys there are, then texts that fill it up.
+    c, d = server().user(), server().user()
+    for _ in range(4):
+        c.send(d, "x" * 16000)
+    number = c.ask("history", user=d.id, limit=200)
+    line = c.line()
+    assert json.loads(line)["id"] == number and len(json.loads(line)["messages"]) == 4
+    room = PAGE - len(line) - 1
+    for text, count in (("y" * (room - 200), 5), ("y" * 300, 5)):
+        c.send(d, text)
+        page = c.ok("history", user=d.id, after=0, limit=200)
+        assert len(page["messages"]) == count, (len(page["messages"]), count)
+    assert page["more"] is True
+
+
 @proves("`limit` | 1 to 200; a page holds at most that many (default 50), or fewer (but one) where it would pass 64 KiB",
         "From server to client a frame is at most 128 KiB.")
 def test_pages_of_conversations():

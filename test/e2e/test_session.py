@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Section 4: hello, register, login, tokens, devices, byes, timeouts."""
 import signal
+import socket
 import time
 
-from chatd import Chatd, PASSWORD, befriend, eventually, of_one_node, proves, run, server, unique
+from chatd import INSTRUMENTED, PASSWORD, Chatd, befriend, eventually, of_one_node, proves, run, server, unique
 
 
 @proves("`hello` | `version`? `client`? | `version`:1, `server`, `node`, `max_frame`, `heartbeat` (ms), `features`: [string]",
@@ -26,6 +27,48 @@ def test_logged_out():
     a.ok("hello")
     a.error("already_logged_in", "login", user=a.id, password=PASSWORD)
     a.error("already_logged_in", "register", name=unique("n"), password=PASSWORD)
+
+
+@proves("A connection that has not logged in within `login_timeout` (default 30 s) is closed with `bye` `idle`.")
+def test_the_time_to_log_in_is_not_put_off():
+    chatd = Chatd(settings=["login_timeout=500ms", "password_cost=interactive"])
+    client = chatd.client()
+    start = time.monotonic()
+    asked = [client.ask("login", name="nobody", password=PASSWORD) for _ in range(100)]
+    frame = client.next()
+    answered = 0
+    while frame["type"] != "bye":
+        assert frame["code"] == "invalid_credentials" and frame["id"] == asked[answered]
+        answered += 1
+        frame = client.next()
+    assert frame["code"] == "idle" and 0 < answered < 100
+    assert INSTRUMENTED or time.monotonic() - start < 1.5, "it was put off"
+    client.closed()
+    chatd.finish()
+
+
+@proves("`ping`, or a blank line, is enough to stay.")
+def test_a_slow_reader_that_pings_stays():
+    chatd = Chatd(settings=["heartbeat=300ms", "output_high=16k"])
+    a, slow = chatd.user(), chatd.client()
+    slow.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    slow.id = chatd.user().id
+    slow.login(device="slow")
+    text = "x" * 4000
+    for _ in range(100):
+        a.send(slow, text)
+    # So much waits for it that the server does not read what it says; it takes a little at a time for longer than idle is.
+    seen, until = 0, time.monotonic() + 2
+    while time.monotonic() < until:
+        slow.write(b'{"type":"ping"}\n')
+        a.write(b"\n")
+        slow.buffer += slow.socket.recv(2000)
+        time.sleep(0.02)
+    while seen < 100:
+        frame = slow.next()
+        assert frame["type"] in ("message", "pong"), frame
+        seen += frame["type"] == "message"
+    chatd.finish()
 
 
 @proves("`register` | `name` `password` | `user`: {`id`,`name`}")
