@@ -99,14 +99,16 @@ class MariaDb(Server):
             self.options += ["--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync", "--innodb-doublewrite=0"]
         install = subprocess.run(["mariadb-install-db", "--no-defaults", f"--datadir={self.folder}/data", "--skip-test-db", "--skip-name-resolve",
                                   "--auth-root-authentication-method=normal", *(["--user=root"] if os.geteuid() == 0 else [])],
-                                 stdin=subprocess.DEVNULL, capture_output=True, text=True)
+                                 stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                 # Servers that share a folder for temporary tables disturb one another.
+                                 env={**os.environ, "TMPDIR": self.folder})
         if install.returncode != 0:
             raise AssertionError(f"mariadb-install-db: {install.stdout[-1000:]}{install.stderr[-1000:]}")
 
     def command(self):
         return ["mariadbd", "--no-defaults", f"--datadir={self.folder}/data", f"--socket={self.folder}/socket", f"--port={self.port}",
                 "--bind-address=127.0.0.1", "--skip-name-resolve", "--skip-log-bin", "--innodb-buffer-pool-size=256M",
-                f"--pid-file={self.folder}/pid", "--max-connections=500", *(["--user=root"] if os.geteuid() == 0 else []), *self.options]
+                f"--pid-file={self.folder}/pid", f"--tmpdir={self.folder}", "--max-connections=500", *(["--user=root"] if os.geteuid() == 0 else []), *self.options]
 
     def make_database(self, name):
         subprocess.run(["mariadb", "--no-defaults", "-h127.0.0.1", f"-P{self.port}", "-uroot", "-e", f"CREATE DATABASE `{name}`"],

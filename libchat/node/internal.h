@@ -288,6 +288,9 @@ void chat_group_tell(struct chat_node *node, chat_id group, const struct chat_ev
 		     uint64_t except_conn, bool droppable);
 
 /* --- session.c --- */
+/* The place of a session that is no more is given up, as often as that takes. */
+void chat_session_release(struct chat_node *node, chat_id user, struct chat_view device,
+			  uint64_t session);
 /* Tries again what the store could not be told. */
 void chat_session_tick(struct chat_node *node, uint64_t now_ms);
 void chat_session_forget_owed(struct chat_node *node);

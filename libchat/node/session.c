@@ -366,19 +366,18 @@ void chat_session_forget_owed(struct chat_node *node)
 	node->owed_count = 0;
 }
 
+void chat_session_release(struct chat_node *node, chat_id user, struct chat_view device,
+			  uint64_t session)
+{
+	struct owed_end end = {.user = user, .session = session};
+
+	end.device_len = keep(end.device, sizeof(end.device), device);
+	submit_end(node, &end);
+}
+
 static void release_orphan(struct chat_node *node, const struct chat_op_session_open *open)
 {
-	struct chat_op *op = chat_operation_create(node, NULL, NULL, CHAT_OP_SESSION_CLOSE);
-
-	if (!op)
-		return;
-	op->lane = open->user;
-	op->u.session_close.user = open->user;
-	op->u.session_close.at.session = open->at.session;
-	op->u.session_close.lease_ms = node->config.lease_ms;
-	if (chat_operation_keep(node, op, open->device, &op->u.session_close.device) &&
-	    chat_operation_keep(node, op, open->at.node, &op->u.session_close.at.node))
-		chat_operation_submit(node, op);
+	chat_session_release(node, open->user, open->device, open->at.session);
 }
 
 static int session_fill(struct session *session, const struct chat_op_session_open *open)

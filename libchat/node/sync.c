@@ -197,8 +197,11 @@ void chat_complete_sync(struct chat_node *node, struct conn *ignored, struct cha
 		const struct chat_sync_item *item = &sync->items[i];
 		struct conn *conn = chat_conn_get(node, item->session);
 
-		if (!conn || !conn->session || conn->session->serial != item->serial)
+		if (!conn || !conn->session || conn->session->serial != item->serial) {
+			if (item->reclaimed) /* of a session that has ended meanwhile */
+				chat_session_release(node, item->user, item->device, item->session);
 			continue;
+		}
 		if (item->place == CHAT_PLACE_HELD)
 			sync_apply(conn->session, item);
 		else

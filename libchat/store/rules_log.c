@@ -170,7 +170,7 @@ struct chat_mark_state *chat_rule_mark_states(struct db *db, struct chat_op *op,
 
 /* Who has the place of a session's, which may have been taken for dead. */
 static enum chat_place sync_place(struct db *db, const struct chat_op *op,
-				  const struct chat_sync_item *item)
+				  struct chat_sync_item *item)
 {
 	struct db_rows *row;
 	bool held;
@@ -190,6 +190,7 @@ static enum chat_place sync_place(struct db *db, const struct chat_op *op,
 	/* Nobody has it: it was only given up for dead. */
 	chat_db_run(db, "REPLACE INTO presence(user,device,node,session) VALUES(?,?,?,?)", "ivvi",
 		    item->user, item->device, op->u.sync.node, item->session);
+	item->reclaimed = true;
 	return CHAT_PLACE_HELD;
 }
 
@@ -199,6 +200,7 @@ void chat_rule_sync(struct db *db, struct chat_op *op)
 		struct chat_sync_item *item = &op->u.sync.items[i];
 		uint32_t pending;
 
+		item->reclaimed = false;
 		item->place = sync_place(db, op, item);
 		item->marks = chat_rule_mark_states(db, op, item->user, item->device, true,
 						    &item->mark_count, &pending);
