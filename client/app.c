@@ -242,6 +242,8 @@ int app_init(struct app *app)
 	if (!app->alarm || net_init(&app->net, app->base, app->options.server) != 0)
 		return STATUS_USAGE;
 	app->net.client = app->client;
+	if (app->options.tls && net_use_tls(&app->net, app->options.tls_ca) != 0)
+		return STATUS_USAGE;
 	return STATUS_OK;
 }
 

@@ -14,6 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tls.h"
+
 enum { LAST_MS = 1000 };
 
 static int64_t clock_ms(clockid_t clock)
@@ -91,7 +93,8 @@ static int net_try(struct net *net)
 	for (; net->next; net->next = net->next->ai_next) {
 		const struct addrinfo *address = net->next;
 
-		net->bev = bufferevent_socket_new(net->base, -1, BEV_OPT_CLOSE_ON_FREE);
+		net->bev = net->tls ? tls_new(net->tls, net->base, net->host)
+				    : bufferevent_socket_new(net->base, -1, BEV_OPT_CLOSE_ON_FREE);
 		if (!net->bev)
 			break;
 		/* The callbacks are set afterwards: an immediate failure would call them from within. */
@@ -118,8 +121,9 @@ static void net_on_event(struct bufferevent *bev, short what, void *context)
 		return;
 	}
 	snprintf(net->why, sizeof(net->why), "%s",
-		 what & BEV_EVENT_ERROR ? evutil_socket_error_to_string(EVUTIL_SOCKET_ERROR())
-					: "the server closed the connection");
+		 tls_why(bev)		  ? tls_why(bev)
+		 : what & BEV_EVENT_ERROR ? evutil_socket_error_to_string(EVUTIL_SOCKET_ERROR())
+					  : "the server closed the connection");
 	if (chat_client_state(net->client) == CHAT_CLIENT_CONNECTING && net->next) {
 		bufferevent_free(bev);
 		net->bev = NULL;
@@ -178,6 +182,10 @@ static void net_flush(struct net *net)
 	struct evbuffer *output = bufferevent_get_output(net->bev);
 
 	bufferevent_disable(net->bev, EV_WRITE);
+	if (net->tls) {
+		tls_flush(net->bev);
+		return;
+	}
 	evbuffer_unfreeze(output, 1);
 	while (evbuffer_get_length(output) > 0)
 		if (evbuffer_write(output, bufferevent_getfd(net->bev)) <= 0)
@@ -281,6 +289,11 @@ int net_init(struct net *net, struct event_base *base, const char *server)
 	return -1;
 }
 
+int net_use_tls(struct net *net, const char *ca)
+{
+	return tls_init(&net->tls, ca);
+}
+
 void net_finish(struct net *net)
 {
 	if (net->later)
@@ -289,4 +302,6 @@ void net_finish(struct net *net)
 		event_free(net->later);
 	if (net->timer)
 		event_free(net->timer);
+	tls_finish(net->tls);
+	net->tls = NULL;
 }

@@ -14,11 +14,14 @@
 
 enum { NET_ADDRESSES_MAX = 8 }; /* of one host name that are tried; more are not */
 
+struct tls;
+
 struct net {
 	struct event_base *base;
 	struct chat_client *client; /* whom to tell */
 	char host[256], port[8];
 	struct bufferevent *bev; /* NULL: no connection */
+	struct tls *tls;	 /* NULL: in the clear */
 	struct event *later;	 /* tells in the loop's next turn what must not be told at once */
 	struct event *timer;	 /* the client's deadline */
 	struct addrinfo *found, *next;
@@ -30,6 +33,8 @@ extern const struct chat_env_ops net_env_ops;
 
 /* Negative, with a word to stderr, where the server is not HOST:PORT or memory is out. */
 int net_init(struct net *net, struct event_base *base, const char *server);
+/* With TLS from now on; ca as for tls_init. Negative, with a word to stderr. */
+int net_use_tls(struct net *net, const char *ca);
 void net_finish(struct net *net);
 
 void net_connect(struct net *net);

@@ -13,6 +13,8 @@ enum {
 	OPTION_DEVICE,
 	OPTION_TIMEOUT,
 	OPTION_JSON,
+	OPTION_TLS,
+	OPTION_TLS_CA,
 	OPTION_VERSION
 };
 
@@ -24,6 +26,8 @@ static const struct option long_options[] = {
 	{"device", required_argument, NULL, OPTION_DEVICE},
 	{"timeout", required_argument, NULL, OPTION_TIMEOUT},
 	{"json", no_argument, NULL, OPTION_JSON},
+	{"tls", no_argument, NULL, OPTION_TLS},
+	{"tls-ca", required_argument, NULL, OPTION_TLS_CA},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, OPTION_VERSION},
 	{NULL, 0, NULL, 0},
@@ -85,6 +89,13 @@ static int take(struct options *options, int option)
 	case OPTION_JSON:
 		options->json = true;
 		return STATUS_OK;
+	case OPTION_TLS:
+		options->tls = true;
+		return STATUS_OK;
+	case OPTION_TLS_CA:
+		options->tls = true;
+		options->tls_ca = optarg;
+		return STATUS_OK;
 	case OPTION_VERSION:
 		options->version = true;
 		return STATUS_OK;
@@ -128,7 +139,9 @@ int options_parse(struct options *options, int argc, char **argv)
 
 	*options = (struct options){.server = getenv("CHAT_SERVER"),
 				    .user = getenv("CHAT_USER"),
+				    .tls_ca = getenv("CHAT_TLS_CA"),
 				    .timeout_s = OPTIONS_TIMEOUT_DEFAULT_S};
+	options->tls = options->tls_ca || (getenv("CHAT_TLS") && getenv("CHAT_TLS")[0] == '1');
 	status = take_all(options, argc, argv, "+s:u:h");
 	options->first = optind;
 	if (!options->server || options->server[0] == '\0')
@@ -168,6 +181,8 @@ void options_help(FILE *out)
 	      "  --password-file FILE    its first line is the password (CHAT_PASSWORD)\n"
 	      "  --token-file FILE       its first line is a login token (CHAT_TOKEN)\n"
 	      "  --device NAME           which of the user's devices to be\n"
+	      "  --tls                   encrypt, and check the server's certificate (CHAT_TLS=1)\n"
+	      "  --tls-ca FILE           the same, with the certificates to trust (CHAT_TLS_CA)\n"
 	      "  --timeout SECONDS       give up after so long (15)\n"
 	      "  --json                  one JSON object a line\n"
 	      "  --version, --help\n"

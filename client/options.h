@@ -29,6 +29,8 @@ struct options {
 	char token[OPTIONS_SECRET_MAX];	   /* empty: none */
 	unsigned timeout_s;
 	bool json;
+	bool tls;
+	const char *tls_ca; /* NULL: the system's */
 	bool help, version;
 	int first; /* the first word that is no option */
 };

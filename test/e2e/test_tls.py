@@ -8,7 +8,7 @@ import ssl
 import subprocess
 import tempfile
 
-from chatd import CHATD, TIMEOUT, Chatd, Client, eventually, proves, run
+from chatd import CHATD, PASSWORD, TIMEOUT, Chatd, Client, eventually, proves, run
 
 
 class Certificate:
@@ -116,6 +116,35 @@ def test_renewal():
     chatd.process.send_signal(signal.SIGHUP)
     eventually(lambda: any("event=reload_failed" in line and "tls_key" in line for line in chatd.log))
     a.settle()
+    chatd.finish()
+
+
+def chat(certificate, chatd, *words, host="localhost", **environment):
+    """The terminal client, with TLS: (exit code, what it said)."""
+    home = f"{certificate.folder.name}/home"
+    done = subprocess.run([os.environ["CHAT"], "-s", f"{host}:{tls_port(chatd)}", "-u", "ann", *words], capture_output=True, text=True,
+                          timeout=TIMEOUT * 2, stdin=subprocess.DEVNULL,
+                          env={**os.environ, "HOME": home, "XDG_STATE_HOME": home, "CHAT_PASSWORD": PASSWORD, **environment})
+    return done.returncode, done.stdout + done.stderr
+
+
+@proves()
+def test_the_terminal_client():
+    certificate = Certificate()
+    chatd = start(certificate)
+    ca = certificate.certificate
+    for host in ("localhost", "127.0.0.1"):
+        assert chat(certificate, chatd, "--tls-ca", ca, "friends", host=host)[0] == 4  # there is no such user yet
+    assert chat(certificate, chatd, "--tls-ca", ca, "register")[0] == 0
+    bob = chatd.user("bob")
+    code, said = chat(certificate, chatd, "send", "bob", "hello", CHAT_TLS_CA=ca)
+    assert code == 0, said
+    assert bob.push("message")["text"] == "hello"
+    # Nobody trusted, or another host than that of the certificate: nothing is said to it.
+    for words, host in ((["--tls"], "localhost"), (["--tls-ca", ca], "127.1")):
+        code, said = chat(certificate, chatd, *words, "--timeout", "2", "send", "bob", "secret", host=host)
+        assert code == 3 and ("certificate" in said or "mismatch" in said), said
+    bob.nothing("message")
     chatd.finish()
 
 
