@@ -222,6 +222,7 @@ static void proxy_refuse(struct proxy *proxy, const char *reason)
 static void proxy_hand_over(struct proxy *proxy, size_t len, const struct sockaddr_storage *address)
 {
 	unsigned char header[PROXY_HEADER_MAX];
+	struct sockaddr_storage whose = *address; /* which may be the proxy's own */
 	struct server *server = proxy->server;
 	evutil_socket_t fd = proxy->fd;
 	bool tls = proxy->tls;
@@ -231,7 +232,7 @@ static void proxy_hand_over(struct proxy *proxy, size_t len, const struct sockad
 		return;
 	}
 	proxy_free(proxy);
-	connection_accept(server, fd, (const struct sockaddr *)address, tls);
+	connection_accept(server, fd, (const struct sockaddr *)&whose, tls);
 }
 
 static void proxy_wait(struct proxy *proxy, unsigned delay_ms);

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: MIT
+"""A whole cluster: MariaDB that flushes at each commit, Redis, some chatd, and HAProxy before them; each may be hit by itself."""
+import atexit
+import concurrent.futures
+import itertools
+import os
+import random
+import shutil
+import socket
+import subprocess
+import sys
+import time
+
+TESTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
+sys.path[:0] = [TESTS, os.path.join(TESTS, "e2e")]
+
+import chatd as e2e  # noqa: E402
+import servers  # noqa: E402
+
+LEASE_S = 3
+DIRECT = b"PROXY UNKNOWN\r\n"  # what a connection begins with that does not come through the balancer
+SLOW = 6 if e2e.INSTRUMENTED else 1  # by how much more everything may take
+
+
+def port_of_its_own():
+    """
+    A free port that no connection is given as its own end (ip_local_port_range): whoever tries to connect while the server is
+    away would meet itself there, and the server could not have it back.
+    """
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
+        below = int(file.read().split()[0])
+    while True:
+        port = random.randrange(10000, below)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+
+
+class ChatNode(e2e.Node):
+    """A chatd that keeps its port when it is started again, and knows whether it was we who ended it."""
+
+    def __init__(self, *options, **keys):
+        self.own_port = port_of_its_own()
+        self.ended_by_us = False
+        super().__init__(*options, **keys)
+
+    def command(self):
+        return [f"127.0.0.1:{self.own_port}" if word == "127.0.0.1:0" else word for word in super().command()]
+
+    def client(self):
+        client = super().client()
+        client.write(DIRECT)
+        return client
+
+    def start(self):
+        super().start()
+        self.ended_by_us = False
+
+    def kill(self):
+        self.ended_by_us = self.process.poll() is None
+        super().kill()
+
+    def stop(self):
+        self.ended_by_us = self.process.poll() is None
+        return super().stop()
+
+    def pause(self):
+        servers.Server.pause(self)
+
+    def go_on(self):
+        servers.Server.go_on(self)
+
+
+class Cluster:
+    """
+    Nodes n0, n1, ...; what is done to them and to the servers is done in one thread that lives as long as the process: a server
+    ends with the thread that started it.
+    """
+
+    hands = concurrent.futures.ThreadPoolExecutor(1)
+    _shared = None
+
+    def __init__(self, nodes=3, settings=(), cut=True):
+        self.deaths = []  # of nodes, without our doing
+        self.database = servers.MariaDb(port=port_of_its_own()).start()
+        self.redis = servers.Redis(port=port_of_its_own()).start()
+        self.database.make_database("chat")
+        self.store = self.database.url("chat")
+        subprocess.run([e2e.CHATD, "--store", self.store, "--migrate"], check=True, stdout=subprocess.DEVNULL)
+        self.nodes = [ChatNode("--bus", f"redis://127.0.0.1:{self.redis.port}", store=self.store, name=f"n{i}",
+                               settings=["proxy_protocol=true", f"lease={LEASE_S}s", *settings]) for i in range(nodes)]
+        # Slow enough for a machine of few cores, where a node in good health may not answer at once.
+        self.balancer = servers.HaProxy([node.port for node in self.nodes], port=port_of_its_own(), check="inter 500 fall 3 rise 1",
+                                        cut=cut).start()
+
+    @classmethod
+    def shared(cls, **keys):
+        """The one that the tests of a file share, all of it up."""
+        if not cls._shared:
+            cls._shared = cls.hands.submit(cls, **keys).result()
+            atexit.register(cls._shared.remove)
+        return cls.hands.submit(cls._shared.heal).result()
+
+    @classmethod
+    def finish_shared(cls):
+        if cls._shared:
+            cls._shared.expect_alive()
+            cls._shared.finish()
+            cls._shared = None
+
+    def heal(self):
+        """Whatever a test that failed has left: everything is there."""
+        for server in (self.database, self.redis, self.balancer, *self.nodes):
+            if server.process.poll() is None:
+                server.go_on()
+                continue
+            if server in self.nodes and not server.ended_by_us:
+                self.deaths.append(f"{server.name} has ended with {server.process.poll()}: {''.join(server.log[-10:])}")
+            server.start()
+        return self
+
+    def expect_alive(self):
+        """No chatd has ended but by our hand."""
+        for node in self.nodes:
+            code = node.process.poll()
+            assert code is None, f"{node.name} has ended with {code}: {''.join(node.log[-10:])}"
+        assert not self.deaths, self.deaths
+
+    def log_count(self, text):
+        return [sum(text in line for line in node.log) for node in self.nodes]
+
+    def redis_command(self, *words):
+        return subprocess.run(["redis-cli", "-p", str(self.redis.port), *words], check=True, capture_output=True, text=True,
+                              stdin=subprocess.DEVNULL).stdout
+
+    def query(self, sql):
+        """One number from the database."""
+        return int(subprocess.run(["mariadb", "--no-defaults", "-N", "-h127.0.0.1", f"-P{self.database.port}", "-uroot", "chat", "-e", sql],
+                                  check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout)
+
+    def user(self, node, name=None, **login):
+        return self.nodes[node].user(name or e2e.unique("user"), **login)
+
+    def again(self, node, user, **login):
+        """Another connection of the same user, at that node."""
+        return self.nodes[node].again(user, **login)
+
+    def settle(self, *clients):
+        """What was said at one node has come to these clients of others: a bus carries what is said in its order."""
+        time.sleep(0.1 * SLOW)
+        for client in clients:
+            client.settle()
+
+    def remove(self):
+        """Ends whatever is left, asking nothing."""
+        for node in self.nodes:
+            if node.process.poll() is None:
+                node.process.kill()
+            shutil.rmtree(node.folder, ignore_errors=True)
+        for server in (self.balancer, self.redis, self.database):
+            server.finish()
+
+    def finish(self):
+        """Each node ends in order."""
+        self.balancer.kill()
+        for node in self.nodes:
+            node.finish()
+
+
+class Channel:
+    """Counts what is published on channels of a pattern, as Redis tells whoever listens."""
+
+    def __init__(self, cluster, pattern):
+        self.socket = socket.create_connection(("127.0.0.1", cluster.redis.port), 10)
+        self.socket.sendall(f"PSUBSCRIBE {pattern}\r\n".encode())
+        self.heard = b""
+        while b"psubscribe" not in self.heard:
+            self.heard += self.socket.recv(4096)
+
+    def count(self):
+        """So far, all that Redis was given before this call."""
+        self.socket.sendall(b"PING\r\n")
+        while b"pong\r\n" not in self.heard[-32:]:
+            self.heard += self.socket.recv(1 << 20)
+        return self.heard.count(b"pmessage\r\n")
+
+
+numbers = itertools.count(1)
