@@ -98,3 +98,12 @@ bool chat_view_equal_ascii_case(struct chat_view a, struct chat_view b)
 			return false;
 	return true;
 }
+
+uint64_t chat_view_hash(struct chat_view view)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = 0; i < view.len; i++)
+		hash = (hash ^ (uint8_t)view.data[i]) * UINT64_C(0x100000001b3);
+	return hash;
+}

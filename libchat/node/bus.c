@@ -29,12 +29,15 @@ void chat_bus_unsubscribe(struct chat_node *node, enum chat_channel_kind kind, c
 }
 
 void chat_bus_publish(struct chat_node *node, enum chat_channel_kind kind, chat_id id,
-		      struct bus_message *message)
+		      struct bus_message *message, struct broadcast *broadcast)
 {
-	struct chat_buf *payload;
+	struct chat_buf *payload, *frame;
 
 	if (!node->bus.ops)
 		return;
+	frame = broadcast ? chat_broadcast_encode(broadcast, &chat_codec_json) : NULL;
+	if (frame)
+		message->frame = (struct chat_view){frame->data, frame->len};
 	message->origin = chat_view_of(node->config.name);
 	payload = chat_bus_encode(message);
 	if (payload)
@@ -77,7 +80,7 @@ void chat_node_bus_lost(struct chat_node *node)
 	struct bus_message message = {.kind = BUS_SWEEP};
 
 	node->bus_lost = false;
-	chat_bus_publish(node, CHAT_CHANNEL_NODES, 0, &message);
+	chat_bus_publish(node, CHAT_CHANNEL_NODES, 0, &message, NULL);
 }
 
 /* --- What others say --------------------------------------------------------------------------------- */

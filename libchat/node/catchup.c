@@ -58,7 +58,7 @@ void chat_catchup_run(struct session *session)
 	op->origin.extra =
 		conn->id; /* the connection is not the one who asked: nothing is answered */
 	op->origin.reason = session->serial;
-	op->origin.id.number = mark->epoch;
+	op->origin.id.number = mark->epoch; /* nobody is answered, so the id is free for it */
 	op->lane = mark->key;
 	op->u.history.user = session->user->id;
 	op->u.history.target = conv_target(mark->key);

@@ -78,11 +78,7 @@ int chat_node_connect(struct chat_node *node, const struct chat_codec *codec,
 	conn->codec = codec;
 	conn->last_input_ms = conn->refilled_ms = now_ms;
 	conn->allowance = (uint64_t)node->config.send_rate * 1000;
-	/* FNV-1a: an address is told from its neighbours, nothing more. */
-	conn->address_hash = UINT64_C(0xcbf29ce484222325);
-	for (size_t i = 0; i < address.len; i++)
-		conn->address_hash =
-			(conn->address_hash ^ (uint8_t)address.data[i]) * UINT64_C(0x100000001b3);
+	conn->address_hash = chat_view_hash(address);
 	if (chat_map_put(&node->conns, conn->id, conn) != 0) {
 		free(conn);
 		return CHAT_ERR_NOMEM;

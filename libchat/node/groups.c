@@ -137,16 +137,10 @@ static void member_publish(struct chat_node *node, const struct member_change *c
 		.joined_seq = change->joined_seq,
 		.flags = change->joined ? BUS_JOINED : 0,
 	};
-	struct chat_buf *frame;
 
-	if (!node->bus.ops)
-		return;
-	frame = chat_broadcast_encode(broadcast, &chat_codec_json);
-	if (frame)
-		message.frame = (struct chat_view){frame->data, frame->len};
-	chat_bus_publish(node, CHAT_CHANNEL_GROUP, change->group, &message);
+	chat_bus_publish(node, CHAT_CHANNEL_GROUP, change->group, &message, broadcast);
 	message.flags |= BUS_TO_USER;
-	chat_bus_publish(node, CHAT_CHANNEL_USER, change->user, &message);
+	chat_bus_publish(node, CHAT_CHANNEL_USER, change->user, &message, broadcast);
 }
 
 /* Somebody has come, or is gone: the router follows, and everybody is told. */
@@ -177,15 +171,10 @@ static void dissolved(struct chat_node *node, const struct chat_op_group *g)
 	struct chat_event event = change_event(g, CHAT_GROUP_DISSOLVED, 0, g->user, CHAT_ROLE_NONE);
 	struct broadcast broadcast = {.event = &event};
 	struct bus_message message = {.kind = BUS_PUSH, .group = g->group, .flags = BUS_DISSOLVED};
-	struct chat_buf *frame;
 
 	chat_group_push(node, g->group, &broadcast, 0, 0, false);
 	chat_group_forget(node, g->group);
-	frame = node->bus.ops ? chat_broadcast_encode(&broadcast, &chat_codec_json) : NULL;
-	if (frame) {
-		message.frame = (struct chat_view){frame->data, frame->len};
-		chat_bus_publish(node, CHAT_CHANNEL_GROUP, g->group, &message);
-	}
+	chat_bus_publish(node, CHAT_CHANNEL_GROUP, g->group, &message, &broadcast);
 	chat_broadcast_finish(&broadcast);
 }
 
@@ -242,7 +231,7 @@ static void group_made(struct chat_node *node, const struct chat_op_group *g)
 				      .flags = BUS_JOINED | BUS_TO_USER};
 
 	chat_group_apply(node, &change);
-	chat_bus_publish(node, CHAT_CHANNEL_USER, g->user, &message);
+	chat_bus_publish(node, CHAT_CHANNEL_USER, g->user, &message, NULL);
 }
 
 void chat_complete_group(struct chat_node *node, struct conn *conn, struct chat_op *op)

@@ -31,8 +31,7 @@ enum {
 	NODE_FRIENDS_PAGE = 500, /* friends told of someone's coming or going in one step */
 	NODE_OWED_MAX =
 		65536, /* ends of sessions that wait for the store; beyond, one is only ended by a takeover */
-	NODE_PEERS_MAX = 1024, /* other nodes that are watched; further ones are not */
-	NODE_ADDRESS_MAX = 64
+	NODE_PEERS_MAX = 1024 /* other nodes that are watched; further ones are not */
 };
 
 struct node_list {
@@ -335,9 +334,9 @@ chat_completion chat_complete_sync;
 /* --- bus.c: each does nothing where there is no bus --- */
 void chat_bus_subscribe(struct chat_node *node, enum chat_channel_kind kind, chat_id id);
 void chat_bus_unsubscribe(struct chat_node *node, enum chat_channel_kind kind, chat_id id);
-/* The origin is filled in. */
+/* The origin is filled in, and the broadcast's event (NULL: there is none) as the frame. */
 void chat_bus_publish(struct chat_node *node, enum chat_channel_kind kind, chat_id id,
-		      struct bus_message *message);
+		      struct bus_message *message, struct broadcast *broadcast);
 
 /* --- peers.c --- */
 chat_completion chat_complete_beat;

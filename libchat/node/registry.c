@@ -172,17 +172,10 @@ static void push_publish(struct chat_node *node, enum chat_channel_kind kind, ch
 			 struct broadcast *broadcast, bool droppable)
 {
 	struct bus_message message = {.kind = BUS_PUSH, .flags = droppable ? BUS_DROPPABLE : 0};
-	struct chat_buf *frame;
 
-	if (!node->bus.ops)
-		return;
-	frame = chat_broadcast_encode(broadcast, &chat_codec_json);
-	if (!frame)
-		return;
 	message.other = kind == CHAT_CHANNEL_USER ? id : 0;
 	message.group = kind == CHAT_CHANNEL_GROUP ? id : 0;
-	message.frame = (struct chat_view){frame->data, frame->len};
-	chat_bus_publish(node, kind, id, &message);
+	chat_bus_publish(node, kind, id, &message, broadcast);
 }
 
 void chat_user_tell(struct chat_node *node, chat_id user, const struct chat_event *event,

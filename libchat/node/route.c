@@ -99,21 +99,16 @@ static void route_elsewhere(struct route *route)
 		.seq = route->seq,
 		.epoch = route->epoch,
 	};
-	struct chat_buf *frame;
+	struct broadcast *broadcast = route->hint_only ? NULL : &route->broadcast;
 
-	if (!route->node->bus.ops)
-		return;
-	frame = route->hint_only ? NULL
-				 : chat_broadcast_encode(&route->broadcast, &chat_codec_json);
-	if (frame)
-		message.frame = (struct chat_view){frame->data, frame->len};
 	if (route->group) {
-		chat_bus_publish(route->node, CHAT_CHANNEL_GROUP, route->group, &message);
+		chat_bus_publish(route->node, CHAT_CHANNEL_GROUP, route->group, &message,
+				 broadcast);
 		return;
 	}
-	chat_bus_publish(route->node, CHAT_CHANNEL_USER, route->from, &message);
+	chat_bus_publish(route->node, CHAT_CHANNEL_USER, route->from, &message, broadcast);
 	if (route->to != route->from)
-		chat_bus_publish(route->node, CHAT_CHANNEL_USER, route->to, &message);
+		chat_bus_publish(route->node, CHAT_CHANNEL_USER, route->to, &message, broadcast);
 }
 
 void chat_route_message(struct chat_node *node, const struct chat_op *op)

@@ -306,34 +306,44 @@ struct owed_end {
 	size_t device_len;
 };
 
+static struct owed_end end_of(chat_id user, struct chat_view device, uint64_t session)
+{
+	struct owed_end end = {.user = user, .session = session};
+
+	end.device_len = keep(end.device, sizeof(end.device), device);
+	return end;
+}
+
 static void end_later(struct chat_node *node, chat_id user, struct chat_view device,
 		      uint64_t session)
 {
-	struct owed_end *owed = node->owed_count < NODE_OWED_MAX ? calloc(1, sizeof(*owed)) : NULL;
+	struct owed_end *owed = node->owed_count < NODE_OWED_MAX ? malloc(sizeof(*owed)) : NULL;
 
 	if (!owed)
 		return;
-	owed->user = user;
-	owed->session = session;
-	owed->device_len = keep(owed->device, sizeof(owed->device), device);
+	*owed = end_of(user, device, session);
+	chat_list_init(&owed->list);
 	chat_list_append(&node->owed, &owed->list);
 	node->owed_count++;
 	node->owed_at_ms = node_now(node) + NODE_RETRY_MS;
 }
 
-static void submit_end(struct chat_node *node, const struct owed_end *owed)
+/* Tells the store that a session has ended; for a logout (conn, its id) the token goes too, and it is answered. */
+static void submit_end(struct chat_node *node, const struct owed_end *end, struct conn *conn,
+		       const struct chat_request_id *logout)
 {
-	struct chat_op *op = chat_operation_create(node, NULL, NULL, CHAT_OP_SESSION_CLOSE);
+	struct chat_op *op = chat_operation_create(node, conn, logout, CHAT_OP_SESSION_CLOSE);
 	struct chat_op_session_close *close;
 
 	if (!op)
 		return;
 	close = &op->u.session_close;
-	op->lane = close->user = owed->user;
-	close->at.session = owed->session;
+	op->lane = close->user = end->user;
+	close->revoke = logout != NULL;
+	close->at.session = end->session;
 	close->lease_ms = node->config.lease_ms;
 	if (chat_operation_keep(node, op, chat_view_of(node->config.name), &close->at.node) &&
-	    chat_operation_keep(node, op, (struct chat_view){owed->device, owed->device_len},
+	    chat_operation_keep(node, op, (struct chat_view){end->device, end->device_len},
 				&close->device))
 		chat_operation_submit(node, op);
 }
@@ -350,7 +360,7 @@ void chat_session_tick(struct chat_node *node, uint64_t now_ms)
 
 		chat_list_remove(&owed->list);
 		node->owed_count--;
-		submit_end(node, owed);
+		submit_end(node, owed, NULL, NULL);
 		free(owed);
 	}
 }
@@ -369,10 +379,9 @@ void chat_session_forget_owed(struct chat_node *node)
 void chat_session_release(struct chat_node *node, chat_id user, struct chat_view device,
 			  uint64_t session)
 {
-	struct owed_end end = {.user = user, .session = session};
+	struct owed_end end = end_of(user, device, session);
 
-	end.device_len = keep(end.device, sizeof(end.device), device);
-	submit_end(node, &end);
+	submit_end(node, &end, NULL, NULL);
 }
 
 static void release_orphan(struct chat_node *node, const struct chat_op_session_open *open)
@@ -513,33 +522,15 @@ void chat_complete_session_open(struct chat_node *node, struct conn *conn, struc
 
 /* --- The end of a session ---------------------------------------------------------------------------- */
 
-static void submit_close(struct session *session, const struct chat_request_id *logout)
+void chat_session_end(struct session *session, const struct chat_request_id *logout)
 {
 	struct conn *conn = session->conn;
 	struct chat_node *node = conn->node;
-	struct chat_op *op =
-		chat_operation_create(node, logout ? conn : NULL, logout, CHAT_OP_SESSION_CLOSE);
-	struct chat_op_session_close *close;
+	struct owed_end end = end_of(session->user->id, chat_view_of(session->device), conn->id);
 
-	if (!op)
-		return;
-	close = &op->u.session_close;
-	op->lane = close->user = session->user->id;
-	close->revoke = logout != NULL;
-	close->at.session = conn->id;
-	close->lease_ms = node->config.lease_ms;
-	if (chat_operation_keep(node, op, chat_view_of(session->device), &close->device) &&
-	    chat_operation_keep(node, op, chat_view_of(node->config.name), &close->at.node))
-		chat_operation_submit(node, op);
-}
-
-void chat_session_end(struct session *session, const struct chat_request_id *logout)
-{
-	struct chat_node *node = session->conn->node;
-
-	session->conn->session = NULL;
+	conn->session = NULL;
 	chat_marks_flush(node, session);
-	submit_close(session, logout);
+	submit_end(node, &end, logout ? conn : NULL, logout);
 	chat_list_remove(&session->dirty);
 	chat_list_remove(&session->awaiting);
 	for (size_t i = 0; i < session->mark_count; i++)
@@ -562,7 +553,7 @@ void chat_session_bye_at(struct chat_node *node, chat_id user, struct chat_prese
 	struct conn *conn = chat_conn_get(node, at.session);
 
 	if (!chat_view_equal(at.node, chat_view_of(node->config.name)))
-		chat_bus_publish(node, CHAT_CHANNEL_USER, user, &elsewhere);
+		chat_bus_publish(node, CHAT_CHANNEL_USER, user, &elsewhere, NULL);
 	else if (conn && conn->session)
 		chat_conn_bye(conn, code, message);
 }

@@ -11,6 +11,18 @@ enum backend_kind {
 	BACKEND_MYSQL	/* any number, all of which write */
 };
 
+enum {
+	LANE_SLOTS = 4096
+}; /* that values of op->lane fall into; two in one slot are treated as equal */
+
+/* Fibonacci hashing: ids that follow one another are spread. */
+static inline size_t lane_slot(const struct chat_op *op)
+{
+	return (size_t)((op->lane * UINT64_C(0x9e3779b97f4a7c15)) >> 52);
+}
+
+_Static_assert(LANE_SLOTS == 1 << (64 - 52), "the shift must give the number of a slot");
+
 /* CHAT_ERR_INVALID with the reason where no backend is meant. */
 CHAT_MUST_CHECK int chat_backend_kind_parse(const char *url, enum backend_kind *out,
 					    struct chat_store_error *error);

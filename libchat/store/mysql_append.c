@@ -15,10 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/backend.h"
 #include "store/mysql.h"
 #include "store/rules.h"
-
-enum { LANE_BITS = 4096 }; /* a power of two; two lanes on one bit are treated alike */
 
 /* The end of a conversation's log, which is locked. */
 struct end {
@@ -53,7 +52,7 @@ struct mysql_sends {
 	size_t match_count;
 	struct end ends[CHAT_POOL_BATCH_MAX];
 	size_t end_count;
-	uint64_t lanes[LANE_BITS / 64]; /* those in which something is left to the rules */
+	uint64_t lanes[LANE_SLOTS / 64]; /* those in which something is left to the rules */
 };
 
 /* --- Texts of SQL ------------------------------------------------------------------------------------ */
@@ -151,7 +150,7 @@ static unsigned long long number(uint64_t value)
 
 static uint64_t *lane_word(struct mysql_sends *sends, const struct chat_op *op, uint64_t *bit)
 {
-	uint64_t place = (op->lane * UINT64_C(0x9e3779b97f4a7c15)) >> 52; /* Fibonacci hashing */
+	size_t place = lane_slot(op);
 
 	*bit = UINT64_C(1) << (place % 64);
 	return &sends->lanes[place / 64];
@@ -332,16 +331,6 @@ static void leave_repeated(struct mysql_sends *sends)
 	}
 }
 
-/* FNV-1a: tells cids apart well enough that few are compared whole. */
-static uint64_t cid_hash(struct chat_view cid)
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (size_t i = 0; i < cid.len; i++)
-		hash = (hash ^ (uint8_t)cid.data[i]) * UINT64_C(0x100000001b3);
-	return hash;
-}
-
 static void ask_known(struct mysql *mysql, struct mysql_sends *sends)
 {
 	struct mysql_text *text =
@@ -358,7 +347,7 @@ static void ask_known(struct mysql *mysql, struct mysql_sends *sends)
 		chat_mysql_text_add(text, "(");
 		chat_mysql_text_hex(text, append->cid);
 		chat_mysql_text_add(text, ",%llu)", number(append->from));
-		match_add(sends, &sends->items[i], append->from, cid_hash(append->cid));
+		match_add(sends, &sends->items[i], append->from, chat_view_hash(append->cid));
 	}
 	if (sends->match_count == 0)
 		return;

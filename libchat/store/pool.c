@@ -29,7 +29,6 @@
 #include "store/backend.h"
 
 enum {
-	POOL_SLOTS = 4096, /* a power of two; two lanes in one slot only wait for each other */
 	POOL_READ_BATCH_MAX =
 		32, /* reads in one transaction: their answers come together, so not too many */
 	POOL_SCAN_MAX =
@@ -73,7 +72,7 @@ struct chat_pool {
 	size_t reader_count;
 	pthread_t *threads;
 	size_t thread_count;
-	struct slot slots[POOL_SLOTS];
+	struct slot slots[LANE_SLOTS];
 	struct queue completions;
 	size_t in_flight; /* submitted and not drained */
 	size_t completed; /* of them, waiting to be drained */
@@ -98,11 +97,8 @@ static void queue_push(struct queue *queue, struct chat_op *op)
 
 static struct slot *pool_slot(struct chat_pool *pool, const struct chat_op *op)
 {
-	/* Fibonacci hashing: ids that follow one another are spread. */
-	return &pool->slots[(op->lane * UINT64_C(0x9e3779b97f4a7c15)) >> 52];
+	return &pool->slots[lane_slot(op)];
 }
-
-_Static_assert(POOL_SLOTS == 1 << (64 - 52), "the shift must give an index of slots");
 
 static struct lane *pool_writer(struct chat_pool *pool, const struct slot *slot)
 {

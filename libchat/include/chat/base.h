@@ -85,6 +85,8 @@ struct chat_view chat_view_of(const char *text);
 bool chat_view_equal(struct chat_view a, struct chat_view b);
 /* The same, ignoring ASCII case only. */
 bool chat_view_equal_ascii_case(struct chat_view a, struct chat_view b);
+/* FNV-1a: tells most bytes apart, but not against who chooses them to collide. */
+uint64_t chat_view_hash(struct chat_view view);
 
 /* Limits of the protocol (docs/protocol.md, section 3), in bytes unless said otherwise. */
 enum {
