@@ -30,10 +30,20 @@ void channels_finish(struct channels *channels)
 	*channels = (struct channels){0};
 }
 
+uint64_t channel_hash(struct chat_channel name)
+{
+	uint64_t key = name.id * 4 + (uint64_t)name.kind;
+
+	/* The finalizer of splitmix64 (Steele, Lea, Flood 2014): every bit of the key moves every bit of the hash. */
+	key = (key ^ (key >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	key = (key ^ (key >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return key ^ (key >> 31);
+}
+
 static struct channel **channel_link(struct channels *channels, struct chat_channel name)
 {
-	uint64_t hash = (name.id * 4 + (uint64_t)name.kind) * UINT64_C(0x9e3779b97f4a7c15);
-	struct channel **link = &channels->buckets[(hash >> 32) & (channels->bucket_count - 1)];
+	struct channel **link =
+		&channels->buckets[channel_hash(name) & (channels->bucket_count - 1)];
 
 	while (*link && ((*link)->name.kind != name.kind || (*link)->name.id != name.id))
 		link = &(*link)->next;

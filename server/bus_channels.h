@@ -48,6 +48,9 @@ struct channels {
 	bool resubscribing; /* since it connected not all has been in force yet */
 };
 
+/* Of a channel's name: spreads them over buckets, and over servers. The same on every node. */
+uint64_t channel_hash(struct chat_channel name);
+
 CHAT_MUST_CHECK int channels_init(struct channels *channels);
 void channels_finish(struct channels *channels);
 

@@ -188,9 +188,8 @@ static int self_write(const struct bus_redis *bus, char out[BUS_CHANNEL_TEXT_MAX
 
 static struct host *channel_host(struct bus_redis *bus, struct chat_channel channel)
 {
-	uint64_t hash = (channel.id * 4 + (uint64_t)channel.kind) * UINT64_C(0x9e3779b97f4a7c15);
-
-	return &bus->hosts[(hash >> 32) % bus->host_count];
+	/* Other bits than the buckets are chosen by: else the channels of one host would share half of them. */
+	return &bus->hosts[(channel_hash(channel) >> 32) % bus->host_count];
 }
 
 /* --- Links ------------------------------------------------------------------------------------------- */
