@@ -136,11 +136,12 @@ class HaProxy(Server):
     """
     In TCP mode before chatd, each connection to the next of them; by PROXY protocol v2 they are told whose it is. A node that does not
     answer `ping`, as check says it, gets no new connections; with cut it loses those that it has, too: a draining one may not.
+    Each check has its interval's time. The default is patient: on a busy machine a node may stand still for a moment without being dead.
     """
 
     name = "haproxy"
 
-    def __init__(self, ports, port=None, check="inter 200 fall 1 rise 1", cut=True):
+    def __init__(self, ports, port=None, check="inter 2s fall 5 rise 1", cut=True):
         super().__init__(port)
         self.server_options = f"check {check} send-proxy-v2" + (" on-marked-down shutdown-sessions" if cut else "")
         self.set_ports(ports)

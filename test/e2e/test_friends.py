@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Section 6: users, friends, blocks, presence."""
-from chatd import Chatd, befriend, eventually, make_group, proves, run, server
+import time
+
+from chatd import INSTRUMENTED, Chatd, befriend, eventually, make_group, proves, run, server
 
 
 def pair():
@@ -154,27 +156,33 @@ def test_friends():
         "and not at all where they are back by then).")
 def test_presence():
     a, b = pair()
-    c, _ = pair()
+    c, d = pair()
     befriend(a, b)
+    befriend(a, d)
     c.ok("friend.add", user=b.id)
     phone = server().again(b, device="phone")
     b.close()
     eventually(lambda: [d["online"] for d in phone.ok("devices")["devices"]].count(True) == 1)
     a.nothing("presence")
     phone.close()
-    assert a.find("presence", timeout=6) == {"type": "presence", "user": b.id, "online": False}
+    gone = time.monotonic()
+    assert a.find("presence") == {"type": "presence", "user": b.id, "online": False}
+    assert INSTRUMENTED or time.monotonic() - gone < 5
     assert friend(a, b)["online"] is False
     again = server().again(b)
     assert a.push("presence") == {"type": "presence", "user": b.id, "online": True}
+    # Who is back by the time at which it would be told is not told gone. A node waits for 2 s; where this here took longer, it may be.
+    start = time.monotonic()
     again.close()
     eventually(lambda: friend(a, b)["online"] is False)
     back = server().again(b, replace=True)
-    # Back by then: the next that is heard is another's coming.
-    d = server().user()
-    befriend(a, d)
+    quick = time.monotonic() - start < 1.5
     d.close()
-    push = a.find("presence", timeout=6)
-    assert push["user"] == d.id, push
+    told = [a.find("presence")]
+    while told[-1]["user"] != d.id:
+        told.append(a.find("presence"))
+    assert told[-1]["online"] is False
+    assert not quick or [push["online"] for push in told[:-1]] == [True], told
     back.settle()
     c.nothing("presence")
 
