@@ -125,13 +125,12 @@ static void receive_member(struct chat_node *node, const struct bus_message *mes
 
 static void receive_bye(struct chat_node *node, const struct bus_message *message)
 {
-	struct conn *conn = chat_conn_get(node, message->session);
+	const struct session *session = chat_session_get(node, message->session);
 	uint64_t code = message->flags >> BUS_BYE_SHIFT;
 
-	if (conn && conn->session && conn->session->user->id == message->user &&
-	    code < CHAT_BYE_COUNT &&
+	if (session && session->user->id == message->user && code < CHAT_BYE_COUNT &&
 	    chat_view_equal(message->frame, chat_view_of(node->config.name)))
-		chat_conn_bye(conn, (enum chat_bye)code, NULL);
+		chat_conn_bye(session->conn, (enum chat_bye)code, NULL);
 }
 
 static void receive(struct chat_node *node, const struct bus_message *message,

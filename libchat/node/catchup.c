@@ -55,9 +55,7 @@ void chat_catchup_run(struct session *session)
 		catchup_retry_later(session);
 		return;
 	}
-	op->origin.extra =
-		conn->id; /* the connection is not the one who asked: nothing is answered */
-	op->origin.reason = session->serial;
+	op->origin.extra = session->number;
 	op->origin.id.number = mark->epoch; /* nobody is answered, so the id is free for it */
 	op->lane = mark->key;
 	op->u.history.user = session->user->id;
@@ -105,15 +103,14 @@ static bool catchup_push(struct conn *conn, struct mark *mark, const struct chat
 
 void chat_complete_catchup(struct chat_node *node, struct conn *ignored, struct chat_op *op)
 {
-	struct conn *conn = chat_conn_get(node, op->origin.extra);
-	struct session *session = conn ? conn->session : NULL;
+	struct session *session = chat_session_get(node, op->origin.extra);
 	const struct chat_op_history *page = &op->u.history;
 	conv_key key = conv_key_of(page->target);
 	struct mark *mark;
 
 	(void)ignored;
-	if (!session || session->serial != op->origin.reason)
-		return; /* of a session that has ended */
+	if (!session)
+		return;
 	session->reading = false;
 	mark = chat_mark_get(session, key);
 	if (mark && op->code == CHAT_CODE_UNAVAILABLE) {
@@ -126,7 +123,7 @@ void chat_complete_catchup(struct chat_node *node, struct conn *ignored, struct 
 		if (page->target.group)
 			chat_group_remove(node, page->target.group, session);
 	} else if (mark && op->code == CHAT_CODE_OK) {
-		if (!catchup_push(conn, mark, page))
+		if (!catchup_push(session->conn, mark, page))
 			return;
 		if (page->count == 0 && mark->pushed < page->last_seq)
 			mark->pushed = page->last_seq; /* all of it is before the joining */

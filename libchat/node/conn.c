@@ -74,7 +74,7 @@ int chat_node_connect(struct chat_node *node, const struct chat_codec *codec,
 	if (!conn)
 		return CHAT_ERR_NOMEM;
 	conn->node = node;
-	conn->id = node->next_conn++;
+	conn->id = node->next_number++;
 	conn->codec = codec;
 	conn->last_input_ms = conn->refilled_ms = now_ms;
 	conn->allowance = (uint64_t)node->config.send_rate * 1000;

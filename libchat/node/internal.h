@@ -80,7 +80,7 @@ struct own_range {
 
 struct session {
 	struct conn *conn;
-	uint32_t serial; /* tells it from an earlier one of the same connection */
+	uint64_t number; /* as in its presence; an earlier one of the same connection has another */
 	struct user *user;
 	struct session *next_of_user;
 	struct node_list dirty;	   /* in node->dirty while a mark is dirty */
@@ -184,11 +184,10 @@ struct chat_node {
 	struct peer_node *peers; /* peers.c */
 	size_t peer_count;
 	int64_t started_ms; /* wall clock: tells this life of the node from others */
-	struct map conns, users, groups;
+	struct map conns, sessions, users, groups; /* the first two by number */
 	struct node_list active, waiting, dirty, going, awaiting;
-	struct conn *closed; /* to be freed when the node is left */
-	uint64_t next_conn;
-	uint32_t last_session;
+	struct conn *closed;  /* to be freed when the node is left */
+	uint64_t next_number; /* of a connection, or of a session */
 	uint64_t in_flight;   /* store operations */
 	uint64_t flush_at_ms; /* 0: no mark is dirty */
 	uint64_t beat_at_ms;
@@ -196,9 +195,9 @@ struct chat_node {
 	uint64_t retry_at_ms;	 /* the earliest retry_at_ms, or earlier; 0: none */
 	struct node_list owed;	 /* ends of sessions that the store does not know of yet */
 	size_t owed_count;
-	uint64_t owed_at_ms; /* when they are tried again; 0: none is owed */
-	bool registered;     /* NODE_START was done */
-	uint64_t first_conn; /* numbers below it are of earlier lives of the node */
+	uint64_t owed_at_ms;   /* when they are tried again; 0: none is owed */
+	bool registered;       /* NODE_START was done */
+	uint64_t first_number; /* those below it are of earlier lives of the node */
 	bool store_failed; /* an operation could not be done; the next that can starts the sweep */
 	bool sweeping;
 	bool sweep_again;     /* asked for while one was on its way */
@@ -287,6 +286,7 @@ void chat_group_tell(struct chat_node *node, chat_id group, const struct chat_ev
 		     uint64_t except_conn, bool droppable);
 
 /* --- session.c --- */
+struct session *chat_session_get(const struct chat_node *node, uint64_t number);
 /* The place of a session that is no more is given up, as often as that takes. */
 void chat_session_release(struct chat_node *node, chat_id user, struct chat_view device,
 			  uint64_t session);

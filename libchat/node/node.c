@@ -56,7 +56,7 @@ int chat_node_create(const struct chat_node_config *config, const struct chat_en
 	chat_list_init(&node->owed);
 	node->started_ms = env->ops->wall_ms(env->context);
 	/* Numbers go on from the clock, so that those of an earlier life are not met again. */
-	node->next_conn = node->first_conn = (uint64_t)env->ops->wall_ms(env->context) << 20;
+	node->next_number = node->first_number = (uint64_t)env->ops->wall_ms(env->context) << 20;
 	node->login_rate = calloc(RATE_SLOTS, sizeof(*node->login_rate));
 	node->register_rate = calloc(RATE_SLOTS, sizeof(*node->register_rate));
 	if (!node->login_rate || !node->register_rate) {
@@ -97,6 +97,7 @@ void chat_node_destroy(struct chat_node *node)
 	chat_peers_finish(node);
 	chat_session_forget_owed(node);
 	chat_map_finish(&node->conns);
+	chat_map_finish(&node->sessions);
 	chat_map_finish(&node->users);
 	chat_map_finish(&node->groups);
 	free(node->login_rate);
@@ -124,7 +125,7 @@ static bool submit_for_node(struct chat_node *node, enum chat_op_kind kind)
 		return false;
 	op->u.node.lease_ms = node->config.lease_ms;
 	op->u.node.started_ms = node->started_ms;
-	op->u.node.first_session = node->first_conn;
+	op->u.node.first_session = node->first_number;
 	return chat_operation_keep(node, op, chat_view_of(node->config.name), &op->u.node.node) &&
 	       chat_operation_submit(node, op);
 }

@@ -73,6 +73,11 @@ static void submit_hash(struct conn *conn, const struct chat_request_id *id, uin
 	submit_step(conn, op);
 }
 
+struct session *chat_session_get(const struct chat_node *node, uint64_t number)
+{
+	return number == 0 ? NULL : chat_map_get(&node->sessions, number);
+}
+
 /* --- Rates ------------------------------------------------------------------------------------------- */
 
 static struct rate_slot *rate_find(struct rate_slot *slots, uint64_t address)
@@ -211,7 +216,8 @@ static void submit_open(struct conn *conn, const struct chat_request_id *id)
 	open->stale = c->stale;
 	open->lease_ms = node->config.lease_ms;
 	open->token_expires_ms = op->now_ms + (int64_t)node->config.token_lifetime_ms;
-	open->at.session = conn->id;
+	/* A number for each attempt: what becomes of one does not concern the next on this connection. */
+	open->at.session = node->next_number++;
 	op->lane = c->user;
 	if (!chat_operation_keep(node, op, (struct chat_view){c->token, c->token_len},
 				 &open->token) ||
@@ -417,20 +423,23 @@ static int session_fill(struct session *session, const struct chat_op_session_op
 /* A session for the connection; NULL where memory is out (the connection is then closed). */
 static struct session *session_create(struct conn *conn, const struct chat_op_session_open *open)
 {
+	struct chat_node *node = conn->node;
 	struct session *session = calloc(1, sizeof(*session));
 
-	if (!session || chat_user_add_session(conn->node, open->user, session) != 0) {
+	if (!session || chat_map_put(&node->sessions, open->at.session, session) != 0 ||
+	    chat_user_add_session(node, open->user, session) != 0) {
+		chat_map_remove(&node->sessions, open->at.session);
 		free(session);
-		release_orphan(conn->node, open);
+		release_orphan(node, open);
 		chat_conn_close(conn, false);
 		return NULL;
 	}
 	session->conn = conn;
-	session->serial = ++conn->node->last_session;
+	session->number = open->at.session;
 	conn->session = session;
 	chat_list_init(&session->dirty);
 	chat_list_init(&session->awaiting);
-	conn->node->stats.sessions++;
+	node->stats.sessions++;
 	if (session_fill(session, open) == 0)
 		return session;
 	chat_conn_close(conn, false);
@@ -474,20 +483,13 @@ static void session_begin(struct conn *conn, const struct chat_op *op)
  * The store says that the device is online here, but its connection is gone: its close is still on
  * the way. The store is asked again, told of the dead session.
  */
-static bool holder_is_here(const struct chat_node *node, uint64_t session)
-{
-	const struct conn *conn = chat_map_get(&node->conns, session);
-
-	return conn && conn->session;
-}
-
 static bool holder_is_stale(const struct chat_node *node, const struct chat_op *op)
 {
 	const struct chat_presence_at *holder = &op->u.session_open.holder;
 
 	return op->code == CHAT_CODE_ALREADY_ONLINE && holder->session != 0 &&
 	       chat_view_equal(holder->node, chat_view_of(node->config.name)) &&
-	       !holder_is_here(node, holder->session);
+	       !chat_session_get(node, holder->session);
 }
 
 void chat_complete_session_open(struct chat_node *node, struct conn *conn, struct chat_op *op)
@@ -526,9 +528,11 @@ void chat_session_end(struct session *session, const struct chat_request_id *log
 {
 	struct conn *conn = session->conn;
 	struct chat_node *node = conn->node;
-	struct owed_end end = end_of(session->user->id, chat_view_of(session->device), conn->id);
+	struct owed_end end =
+		end_of(session->user->id, chat_view_of(session->device), session->number);
 
 	conn->session = NULL;
+	chat_map_remove(&node->sessions, session->number);
 	chat_marks_flush(node, session);
 	submit_end(node, &end, logout ? conn : NULL, logout);
 	chat_list_remove(&session->dirty);
@@ -550,12 +554,12 @@ void chat_session_bye_at(struct chat_node *node, chat_id user, struct chat_prese
 					.session = at.session,
 					.flags = (uint64_t)code << BUS_BYE_SHIFT,
 					.frame = at.node};
-	struct conn *conn = chat_conn_get(node, at.session);
+	const struct session *session = chat_session_get(node, at.session);
 
 	if (!chat_view_equal(at.node, chat_view_of(node->config.name)))
 		chat_bus_publish(node, CHAT_CHANNEL_USER, user, &elsewhere, NULL);
-	else if (conn && conn->session)
-		chat_conn_bye(conn, code, message);
+	else if (session)
+		chat_conn_bye(session->conn, code, message);
 }
 
 void chat_handle_logout(struct conn *conn, const struct chat_request *request)

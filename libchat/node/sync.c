@@ -32,8 +32,7 @@ static bool sync_add(struct chat_op *op, const struct session *session)
 	struct chat_op_sync *sync = &op->u.sync;
 	struct chat_sync_item *item = &sync->items[sync->count];
 
-	*item = (struct chat_sync_item){
-		.user = session->user->id, .session = session->conn->id, .serial = session->serial};
+	*item = (struct chat_sync_item){.user = session->user->id, .session = session->number};
 	if (chat_arena_copy(&op->arena, chat_view_of(session->device), &item->device) != 0)
 		return false;
 	sync->count++;
@@ -195,17 +194,17 @@ void chat_complete_sync(struct chat_node *node, struct conn *ignored, struct cha
 		return; /* the next operation that succeeds starts the sweep */
 	for (size_t i = 0; i < sync->count; i++) {
 		const struct chat_sync_item *item = &sync->items[i];
-		struct conn *conn = chat_conn_get(node, item->session);
+		struct session *session = chat_session_get(node, item->session);
 
-		if (!conn || !conn->session || conn->session->serial != item->serial) {
+		if (!session) {
 			if (item->reclaimed) /* of a session that has ended meanwhile */
 				chat_session_release(node, item->user, item->device, item->session);
 			continue;
 		}
 		if (item->place == CHAT_PLACE_HELD)
-			sync_apply(conn->session, item);
+			sync_apply(session, item);
 		else
-			chat_conn_bye(conn,
+			chat_conn_bye(session->conn,
 				      item->place == CHAT_PLACE_TAKEN ? CHAT_BYE_REPLACED
 								      : CHAT_BYE_REMOVED,
 				      NULL);

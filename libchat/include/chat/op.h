@@ -273,7 +273,6 @@ struct chat_sync_item {
 	chat_id user;
 	struct chat_view device;
 	uint64_t session;      /* its number, as in its presence */
-	uint32_t serial;       /* the asker's own; untouched */
 	bool reclaimed;	       /* out: nobody had the place, and it was given back to the session */
 	enum chat_place place; /* out */
 	struct chat_mark_state *marks; /* out */

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The place of a session, its row of presence, compared with the session itself: what a sweep finds lost it gives back, what it
+ * finds taken it obeys, and what it gave back to a session that has ended meanwhile is given up again.
+ */
+#include "node/internal.h"
+#include "node_world.h"
+
+/* Another node says that something may have been missed. */
+static void sweep(void)
+{
+	struct bus_message message = {.kind = BUS_SWEEP, .origin = chat_view_of("n2")};
+	struct chat_buf *payload = chat_bus_encode(&message);
+
+	assert_non_null(payload);
+	chat_node_bus_receive(world.node, (struct chat_view){payload->data, payload->len});
+	chat_buf_unref(payload);
+	settle();
+}
+
+static struct chat_op *create(enum chat_op_kind kind)
+{
+	struct chat_op *op = chat_op_create(kind);
+
+	assert_non_null(op);
+	return op;
+}
+
+/* Another node, whose heartbeat is young, logs the device in: the session here does not hear of it. */
+static void take_place(int user, const char *device)
+{
+	struct chat_op *start = create(CHAT_OP_NODE_START), *op = create(CHAT_OP_SESSION_OPEN);
+	struct chat_op_session_open *open = &op->u.session_open;
+
+	start->u.node.node = open->at.node = chat_view_of("n2");
+	start->u.node.started_ms = 1;
+	start->u.node.lease_ms = open->lease_ms = world.config.lease_ms;
+	elsewhere(start, CHAT_CODE_OK);
+	open->user = (chat_id)user;
+	open->device = chat_view_of(device);
+	open->token = chat_view_of("a token of the other node's");
+	open->token_expires_ms = INT64_MAX;
+	open->replace = true;
+	open->at.session = 7;
+	elsewhere(op, CHAT_CODE_OK);
+}
+
+/* The same, and there it is gone again: nobody has the place, and the token stands. */
+static void lose_place(int user, const char *device)
+{
+	struct chat_op *op = create(CHAT_OP_SESSION_CLOSE);
+
+	take_place(user, device);
+	op->u.session_close.user = (chat_id)user;
+	op->u.session_close.device = chat_view_of(device);
+	op->u.session_close.at.node = chat_view_of("n2");
+	op->u.session_close.at.session = 7;
+	op->u.session_close.lease_ms = world.config.lease_ms;
+	elsewhere(op, CHAT_CODE_OK);
+	assert_false(stored_online(user, device));
+}
+
+/* A place that nobody has goes back to its session, which goes on. */
+static void test_lost(void **state)
+{
+	struct peer *alice = login(ALICE, "a"), *bob = login(BOB, "b");
+
+	(void)state;
+	lose_place(ALICE, "a");
+	sweep();
+	assert_true(stored_online(ALICE, "a"));
+	assert_true(stored_online(BOB, "b"));
+	hear_nothing(alice);
+	assert_int_equal(send_text(bob, ALICE, "still there?"), 1);
+	hear_messages(alice, 1, 1);
+}
+
+/* What was committed meanwhile comes with it. */
+static void test_lost_and_behind(void **state)
+{
+	struct peer *alice = login(ALICE, "a");
+	struct chat_op *op = create(CHAT_OP_APPEND);
+
+	(void)state;
+	lose_place(ALICE, "a");
+	op->u.append.from = BOB;
+	op->u.append.target.user = ALICE;
+	op->u.append.text = chat_view_of("from another node, which could not say so");
+	elsewhere(op, CHAT_CODE_OK);
+	hear_nothing(alice);
+	sweep();
+	hear_messages(alice, 1, 1);
+	hear_nothing(alice);
+}
+
+/* A place that a later login has is not taken back. */
+static void test_taken(void **state)
+{
+	struct peer *alice = login(ALICE, "a");
+
+	(void)state;
+	take_place(ALICE, "a");
+	sweep();
+	hear_bye(alice, "replaced");
+	settle();
+	assert_true(stored_online(ALICE, "a"));
+}
+
+/* A device that was removed elsewhere has no place, and gets none. */
+static void test_removed(void **state)
+{
+	struct peer *alice = login(ALICE, "a"), *other = login(ALICE, "o");
+	struct chat_op *op = create(CHAT_OP_DEVICE_REMOVE);
+
+	(void)state;
+	op->u.device_remove.user = ALICE;
+	op->u.device_remove.device = chat_view_of("a");
+	op->u.device_remove.lease_ms = world.config.lease_ms;
+	elsewhere(op, CHAT_CODE_OK);
+	sweep();
+	hear_bye(alice, "removed");
+	hear_nothing(other);
+	assert_false(stored_online(ALICE, "a"));
+	assert_true(stored_online(ALICE, "o"));
+}
+
+/* The sweep's question, answered but not handed back. The place was lost, and is the session's again. */
+static struct chat_op *reclaim(void)
+{
+	struct chat_op *op;
+
+	lose_place(ALICE, "a");
+	world.held[CHAT_OP_SYNC] = true;
+	sweep();
+	op = op_take(CHAT_OP_SYNC);
+	world.held[CHAT_OP_SYNC] = false;
+	return op;
+}
+
+/* A session that ended before the store was asked: the place that it got after its end is given up. */
+static void test_ended_before(void **state)
+{
+	struct peer *alice = login(ALICE, "a");
+	struct chat_op *op = reclaim();
+
+	(void)state;
+	peer_break(alice);
+	settle();
+	op_run(op);
+	assert_true(stored_online(ALICE, "a"));
+	op_complete(op);
+	settle();
+	assert_false(stored_online(ALICE, "a"));
+	hear_nothing(login(ALICE, "a"));
+}
+
+/* The same where the store is away just then: it is told when it is back. */
+static void test_ended_before_unavailable(void **state)
+{
+	struct peer *alice = login(ALICE, "a");
+	struct chat_op *op = reclaim();
+
+	(void)state;
+	peer_break(alice);
+	settle();
+	op_run(op);
+	world.failing[CHAT_OP_SESSION_CLOSE] = true;
+	op_complete(op);
+	settle();
+	assert_true(stored_online(ALICE, "a"));
+	world.failing[CHAT_OP_SESSION_CLOSE] = false;
+	pass(2 * NODE_RETRY_MS);
+	assert_false(stored_online(ALICE, "a"));
+}
+
+/* A device that has logged in again since keeps its place. */
+static void test_ended_and_back(void **state)
+{
+	struct peer *alice = login(ALICE, "a");
+	struct chat_op *op = reclaim();
+
+	(void)state;
+	peer_break(alice);
+	settle();
+	op_run(op);
+	alice = login(ALICE, "a");
+	op_complete(op);
+	settle();
+	pass(5000);
+	assert_true(stored_online(ALICE, "a"));
+	hear_nothing(alice);
+}
+
+/* --- What the store was not told, and the same connection ---------------------------------------------- */
+
+static void login_again(struct peer *alice)
+{
+	say(alice, "'type':'login','id':3,'user':1,'password':'password1','device':'a'");
+	settle();
+	hear(alice, "'type':'ok','id':3");
+	pass(5000);
+	assert_true(stored_online(ALICE, "a"));
+	sweep();
+	hear_nothing(alice);
+}
+
+/* A logout that the store could not be told ends the session that was, not the one that follows it on its connection. */
+static void test_back_after_logout(void **state)
+{
+	struct peer *alice = login(ALICE, "a");
+
+	(void)state;
+	world.failing[CHAT_OP_SESSION_CLOSE] = true;
+	say(alice, "'type':'logout','id':2");
+	settle();
+	hear(alice, "'type':'error','id':2,'code':'unavailable'");
+	world.failing[CHAT_OP_SESSION_CLOSE] = false;
+	login_again(alice);
+}
+
+/* A login whose outcome was unknown is undone, and not the one that follows it on its connection. */
+static void test_back_after_login(void **state)
+{
+	struct peer *alice = peer_connect();
+
+	(void)state;
+	world.losing[CHAT_OP_SESSION_OPEN] = true;
+	say(alice, "'type':'login','id':2,'user':1,'password':'password1','device':'a'");
+	settle();
+	hear(alice, "'type':'error','id':2,'code':'unavailable'");
+	world.losing[CHAT_OP_SESSION_OPEN] = false;
+	login_again(alice);
+}
+
+/* The end of a session that was still on its way does not end the next one either. */
+static void test_back_before_the_end(void **state)
+{
+	struct peer *alice = login(ALICE, "a");
+	struct chat_op *op = reclaim();
+
+	(void)state;
+	world.failing[CHAT_OP_SESSION_CLOSE] = true;
+	say(alice, "'type':'logout','id':2");
+	settle();
+	hear(alice, "'type':'error','id':2,'code':'unavailable'");
+	world.failing[CHAT_OP_SESSION_CLOSE] = false;
+	op_run(op);
+	say(alice, "'type':'login','id':3,'user':1,'password':'password1','device':'a'");
+	settle();
+	hear(alice, "'type':'ok','id':3");
+	op_complete(op);
+	settle();
+	pass(5000);
+	assert_true(stored_online(ALICE, "a"));
+	hear_nothing(alice);
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_lost),
+		TEST(test_lost_and_behind),
+		TEST(test_taken),
+		TEST(test_removed),
+		TEST(test_ended_before),
+		TEST(test_ended_before_unavailable),
+		TEST(test_ended_and_back),
+		TEST(test_back_after_logout),
+		TEST(test_back_after_login),
+		TEST(test_back_before_the_end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
