@@ -319,8 +319,9 @@ static bool conn_ends_with(const struct conn *conn, const struct chat_decode_err
 /* Whether a request has to wait until everything before it is answered. */
 static bool conn_must_settle(const struct conn *conn, enum chat_request_type type)
 {
-	return conn->operations > 0 && (type == CHAT_REQ_LOGIN || type == CHAT_REQ_LOGOUT ||
-					type == CHAT_REQ_PASSWORD || type == CHAT_REQ_REGISTER);
+	return conn->operations > 0 &&
+	       (type == CHAT_REQ_LOGIN || type == CHAT_REQ_LOGOUT || type == CHAT_REQ_PASSWORD ||
+		type == CHAT_REQ_REGISTER || type == CHAT_REQ_DEVICE_REMOVE);
 }
 
 /*

@@ -116,7 +116,7 @@ struct group {
  *
  *   OPEN --login--> HELD --ok--> OPEN with a session --logout--> HELD --ok--> OPEN without
  *
- * HELD (also during register and password): what follows is not looked at before the answer is out. From each of these
+ * HELD (also during register, password and device.remove): what follows is not looked at before the answer is out. From each of these
  * to CLOSED: the node has forgotten the connection, the transport sends what is queued, and nothing more is sent to it.
  * Its memory is kept until the node is left, so that whoever held a pointer meanwhile may still ask.
  */

@@ -6,7 +6,7 @@
  *   login      CREDENTIAL_GET -> VERIFY -> SESSION_OPEN, or SESSION_OPEN alone with a token
  *   password   CREDENTIAL_GET -> VERIFY -> HASH -> PASSWORD_SET
  *
- * The connection is held meanwhile (internal.h), and what must outlive a step is in conn->credentials.
+ * The connection is held meanwhile (internal.h), also for device.remove, and what must outlive a step is in conn->credentials.
  */
 #include "node/internal.h"
 
@@ -693,13 +693,16 @@ void chat_handle_device_remove(struct conn *conn, const struct chat_request *req
 	if (!chat_operation_keep(node, op, request->device, &op->u.device_remove.device))
 		return;
 	chat_marks_flush(node, NULL); /* the furthest mark outlives the device */
-	chat_operation_submit(node, op);
+	chat_conn_hold(conn);	      /* its own device: what follows would have no answer */
+	submit_step(conn, op);
 }
 
 void chat_complete_device_remove(struct chat_node *node, struct conn *conn, struct chat_op *op)
 {
 	const struct chat_op_device_remove *remove = &op->u.device_remove;
 
+	if (conn)
+		chat_conn_release(conn);
 	if (conn && op->code != CHAT_CODE_OK)
 		chat_operation_fail(conn, op);
 	else if (conn)

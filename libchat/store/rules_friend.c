@@ -46,7 +46,7 @@ static bool friend_begin(struct db *db, struct chat_op *op, bool self_is_allowed
 		return false;
 	}
 	if (f->user.id == f->other.id && !self_is_allowed) {
-		rule_refuse(op, CHAT_CODE_BAD_REQUEST, "user: this is yourself");
+		rule_refuse(op, CHAT_CODE_BAD_REQUEST, "user or name: this is yourself");
 		return false;
 	}
 	/* Both sides of a friendship, and their messages, wait for one another here. */

@@ -268,6 +268,26 @@ static void test_logout_settles(void **state)
 	hear(alice, "'type':'error','id':4,'code':'invalid_credentials'");
 }
 
+/* The removal of one's own device waits for all before it, too: its bye is not to be in the place of their answers. */
+static void test_removal_settles(void **state)
+{
+	struct peer *alice = login(ALICE, "a"), *bob = login(BOB, "b");
+
+	(void)state;
+	world.held[CHAT_OP_APPEND] = true;
+	say(alice, "'type':'send','id':1,'user':2,'text':'x'");
+	say(alice, "'type':'device.remove','id':2,'device':'a'");
+	say(alice, "'type':'send','id':3,'user':2,'text':'not any more'");
+	settle();
+	hear_nothing(alice);
+	release(CHAT_OP_APPEND);
+	hear(alice, "'type':'ok','id':1,'seq':1");
+	hear(alice, "'type':'ok','id':2");
+	hear_bye(alice, "removed");
+	hear_messages(bob, 1, 1);
+	hear_nothing(bob);
+}
+
 /* At requests_in_flight no more is read from a connection, until some are answered; nothing is lost or done twice. */
 static void test_in_flight(void **state)
 {
@@ -737,17 +757,40 @@ static void test_drain_writes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_hello),	   TEST(test_register),	     TEST(test_wrong_password),
-		TEST(test_token),	   TEST(test_tokens_differ), TEST(test_replace),
-		TEST(test_removed),	   TEST(test_login_rate),    TEST(test_token_rate),
-		TEST(test_register_rate),  TEST(test_login_holds),   TEST(test_logout_settles),
-		TEST(test_in_flight),	   TEST(test_pages_weigh),   TEST(test_output_holds),
-		TEST(test_send_rate),	   TEST(test_login_timeout), TEST(test_login_in_time),
-		TEST(test_logout_timeout), TEST(test_idle),	     TEST(test_slow_is_not_idle),
-		TEST(test_numbers),	   TEST(test_bad_frames),    TEST(test_frame_too_large),
-		TEST(test_input_end),	   TEST(test_broken),	     TEST(test_max_connections),
-		TEST(test_config),	   TEST(test_beats),	     TEST(test_drain),
-		TEST(test_drain_waits),	   TEST(test_drain_nobody),  TEST(test_drain_writes),
+		TEST(test_hello),
+		TEST(test_register),
+		TEST(test_wrong_password),
+		TEST(test_token),
+		TEST(test_tokens_differ),
+		TEST(test_replace),
+		TEST(test_removed),
+		TEST(test_login_rate),
+		TEST(test_token_rate),
+		TEST(test_register_rate),
+		TEST(test_login_holds),
+		TEST(test_logout_settles),
+		TEST(test_removal_settles),
+		TEST(test_in_flight),
+		TEST(test_pages_weigh),
+		TEST(test_output_holds),
+		TEST(test_send_rate),
+		TEST(test_login_timeout),
+		TEST(test_login_in_time),
+		TEST(test_logout_timeout),
+		TEST(test_idle),
+		TEST(test_slow_is_not_idle),
+		TEST(test_numbers),
+		TEST(test_bad_frames),
+		TEST(test_frame_too_large),
+		TEST(test_input_end),
+		TEST(test_broken),
+		TEST(test_max_connections),
+		TEST(test_config),
+		TEST(test_beats),
+		TEST(test_drain),
+		TEST(test_drain_waits),
+		TEST(test_drain_nobody),
+		TEST(test_drain_writes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
