@@ -112,7 +112,8 @@ bool chat_rate_take(struct chat_node *node, struct rate_slot *slots, uint64_t ad
 	if (slot->allowance > full)
 		slot->allowance = full;
 	if (slot->allowance < 60000) {
-		*retry_after_ms = (uint32_t)((60000 - slot->allowance) / per_minute + 1);
+		*retry_after_ms =
+			(uint32_t)((60000 - slot->allowance + per_minute - 1) / per_minute);
 		return false;
 	}
 	if (!peek)

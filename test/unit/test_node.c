@@ -162,7 +162,7 @@ static void test_login_rate(void **state)
 	settle();
 	retry_ms = json_integer_value(json_object_get(
 		hear(p, "'type':'error','id':3,'code':'rate_limited'"), "retry_after"));
-	assert_in_range(retry_ms, 1, 30001);
+	assert_in_range(retry_ms, 1, 30000);
 	say(other, "'type':'login','id':4,'user':2,'password':'password1'");
 	settle();
 	hear(other, "'type':'ok','id':4");
