@@ -22,6 +22,7 @@ import tempfile
 import threading
 import time
 import traceback
+import weakref
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
@@ -71,6 +72,7 @@ class Node:
                          "drain=100ms", *settings]
         self.options = list(options)
         self.process = None
+        self.clients = weakref.WeakSet()
         self.start()
 
     def command(self):
@@ -124,6 +126,7 @@ class Node:
 
     def finish(self):
         """Ends it, checks that it ended in order, and removes what it left."""
+        self.close_clients()
         code = self.process.poll()
         died = code is not None
         if not died:
@@ -145,7 +148,14 @@ class Node:
         assert INSTRUMENTED or grown < bound, f"{grown >> 20} MB more, {bound >> 20} at most"
 
     def client(self):
-        return Client(self.port)
+        client = Client(self.port)
+        self.clients.add(client)
+        return client
+
+    def close_clients(self):
+        """Nobody is left for whom a server at its end would wait."""
+        for client in list(self.clients):
+            client.close()
 
     def user(self, name=None, **login):
         """A new user who is logged in: a Client with id, name and token."""
@@ -185,6 +195,7 @@ class Cluster(Node):
                            settings=["proxy_protocol=true", *settings]) for i in range(self.NODES)]
         self.balancer = servers.HaProxy([node.port for node in self.nodes]).start()
         self.port = self.balancer.port
+        self.clients = weakref.WeakSet()
         self.process = self.nodes[0].process
         self.log = self.nodes[0].log
 
@@ -201,6 +212,7 @@ class Cluster(Node):
         self.balancer.set_ports([node.port for node in self.nodes])
 
     def finish(self):
+        self.close_clients()
         self.balancer.finish()
         for node in self.nodes:
             node.finish()
