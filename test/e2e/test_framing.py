@@ -4,7 +4,7 @@ import json
 import socket
 import time
 
-from chatd import Chatd, proves, run, server
+from chatd import PASSWORD, Chatd, proves, run, server, unique
 
 PING = b'{"type":"ping"}\n'
 
@@ -209,27 +209,73 @@ def test_silence_at_first():
     client.nothing()
 
 
-@proves("A client may close its sending half: what it asked before is answered, then the server closes. So `printf '…' | nc` works.")
-def test_half_close():
+@proves("The 16th such frame of a connection gets its `error`, then `bye` `protocol_error`, and the server closes.",
+        "As soon as that many have come without an LF, the answer is `error` `frame_too_large`, then `bye` `protocol_error`, then the "
+        "server closes.",
+        "It is answered by exactly one **reply**, `ok` (to `ping`: `pong`) or `error`, bearing the same `id` (none where the request had "
+        "none).")
+def test_the_last_frame_waits_for_the_answers():
     a = server().user()
+    for last, code in ((b"x\n" * 20, "bad_json"), (b"x" * 65536, "frame_too_large")):
+        client = server().client()
+        client.frame(type="login", id="in", user=a.id, password=PASSWORD, device="d", replace=True)
+        ids = ["in"]
+        for number in range(100):
+            for frame in ({"type": "send", "user": a.id, "text": "x"}, {"type": "history", "user": a.id, "limit": 1}, {"type": "devices"}):
+                ids.append(f"{number} {frame['type']}")
+                client.frame(id=ids[-1], **frame)
+        client.write(last)
+        frames = []
+        while not frames or frames[-1]["type"] != "bye":
+            frames.append(client.next())
+        client.closed()
+        assert sorted(f["id"] for f in frames if "id" in f) == sorted(ids), "not all, or not once"
+        errors = [f for f in frames if f["type"] == "error"]
+        assert [f["code"] for f in errors] == [code] * (16 if code == "bad_json" else 1), errors
+        assert frames[-2] == errors[-1] and frames[-1]["code"] == "protocol_error", frames[-3:]
+
+
+@proves("A client may close its sending half: what it asked before is answered, then the server closes. So `printf '…' | nc` works.",
+        "What follows a `login` or `logout` on a connection is handled after it.")
+def test_half_close():
+    a, name = server().user(), unique("half")
     client = server().client()
-    client.id = a.id
-    client.frame(type="login", id="l", user=a.id, password="correct horse", device="nc")
-    for i in range(50):
-        client.frame(type="send", id=i, user=a.id, text=str(i))
-    client.frame(type="history", id="h", user=a.id)
+    ask = lambda id, **keys: client.frame(id=id, **keys)
+    ask("r", type="register", name=name, password=PASSWORD)
+    ask("l", type="login", name=name, password=PASSWORD)
+    for i in range(120):
+        ask(i, type="send", user=a.id, text=str(i))
+    ask("h", type="history", user=a.id, after=0, limit=200)
+    ask("o", type="logout")
+    ask("no", type="friends")
+    ask("l2", type="login", name=name, password=PASSWORD)
+    ask("c", type="conversations")
+    ask("p", type="ping")
     client.write(b'{"type":"ping"')  # what is not finished is not asked
     client.end_input()
-    ids = set()
-    while True:
-        frame = client.next()
-        if frame is None:
-            break
-        ids.add(frame.get("id"))
-    assert ids == {"l", "h", *range(50)}, ids
+    replies = {}
+    while (frame := client.next()) is not None:
+        if "id" in frame:
+            assert frame["id"] not in replies, frame
+            replies[frame["id"]] = frame
+    assert [*replies][:2] == ["r", "l"] and [*replies].index("o") > [*replies].index(119), [*replies]
+    assert replies.pop("no")["code"] == "not_logged_in"
+    assert replies.pop("p")["type"] == "pong"
+    assert set(replies) == {"r", "l", "h", "o", "l2", "c", *range(120)}, replies
+    assert all(reply["type"] == "ok" for reply in replies.values()), replies
+    assert [replies[i]["seq"] for i in range(120)] == list(range(1, 121))
+    assert replies["c"]["conversations"][0]["last_seq"] == 120
     client = server().client()
     client.end_input()
     client.closed()
+    a.close()
+    # Nor does what is pushed to it keep it open.
+    client = server().client()
+    client.frame(type="login", id=1, user=a.id, password=PASSWORD, replace=True)
+    client.end_input()
+    assert client.next()["type"] == "ok"
+    while (frame := client.next()) is not None:
+        assert frame["type"] == "message", frame
 
 
 if __name__ == "__main__":
