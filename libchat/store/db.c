@@ -3,6 +3,11 @@
 #include "store/db.h"
 
 #include <stdio.h>
+#include <string.h>
+
+enum {
+	DB_LIST_FIRST = 8
+}; /* items that a list has room for at first; then twice as many each time */
 
 void chat_db_fail(struct db *db, const char *format, ...)
 {
@@ -87,6 +92,23 @@ void *chat_db_array(struct db *db, struct chat_op *op, size_t count, size_t size
 	if (!out)
 		chat_db_fail(db, "out of memory");
 	return out;
+}
+
+bool chat_db_list_add(struct db *db, struct chat_op *op, struct db_list *list, const void *item)
+{
+	if (list->count == list->room) {
+		size_t room = list->room ? list->room * 2 : DB_LIST_FIRST;
+		void *items = chat_db_array(db, op, room, list->item_size);
+
+		if (!items)
+			return false;
+		if (list->count > 0)
+			memcpy(items, list->items, list->count * list->item_size);
+		list->items = items;
+		list->room = room;
+	}
+	memcpy((char *)list->items + list->count++ * list->item_size, item, list->item_size);
+	return true;
 }
 
 /* --- Locks ------------------------------------------------------------------------------------------- */

@@ -72,6 +72,19 @@ struct chat_view chat_db_view(struct db *db, struct db_rows *rows, int column, s
 void *chat_db_array(struct db *db, struct chat_op *op, size_t count, size_t size);
 
 /*
+ * Rows of which nobody knows how many there are: a number that was counted before may be another one when they are read.
+ * Zero but for item_size; it grows in the operation's arena.
+ */
+struct db_list {
+	void *items;
+	size_t count, room, item_size;
+};
+
+/* Copies the item to its end. False (and failed) where memory is out. */
+CHAT_MUST_CHECK bool chat_db_list_add(struct db *db, struct chat_op *op, struct db_list *list,
+				      const void *item);
+
+/*
  * Locks, held to the end of the transaction. Whoever changes what an append depends on (membership, roles, blocks) takes
  * the conversation's lock first, as the append does, and counts its epoch up; whoever changes a user's sessions
  * takes the user's. So these are in one order on every connection, of this process and of others. Conversations

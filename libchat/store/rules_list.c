@@ -41,24 +41,27 @@ void chat_rule_group_members(struct db *db, struct chat_op *op)
 static size_t list_invitations(struct db *db, struct chat_op *op)
 {
 	struct chat_op_groups *page = &op->u.groups;
+	struct db_list list = {.item_size = sizeof(*page->invitations)};
 	size_t bytes = 0;
-	size_t count =
-		chat_db_number(db, "SELECT COUNT(*) FROM invitation WHERE user=?", "i", page->user);
 	struct db_rows *row = chat_db_query(
 		db,
 		"SELECT i.grp,g.name,i.inviter FROM invitation i JOIN chat_group g ON g.id=i.grp"
 		" WHERE i.user=? ORDER BY i.grp",
 		"i", page->user);
 
-	page->invitations = chat_db_array(db, op, count, sizeof(*page->invitations));
-	while (page->invitations && chat_db_next(db, row)) {
-		struct chat_invitation *item = &page->invitations[page->invitation_count++];
+	while (chat_db_next(db, row)) {
+		struct chat_invitation item = {
+			.group = chat_db_u64(db, row, 0),
+			.group_name = chat_db_view(db, row, 1, op),
+			.by = chat_db_u64(db, row, 2),
+		};
 
-		item->group = chat_db_u64(db, row, 0);
-		item->group_name = chat_db_view(db, row, 1, op);
-		item->by = chat_db_u64(db, row, 2);
-		bytes += chat_json_invitation_len(item);
+		if (!chat_db_list_add(db, op, &list, &item))
+			break;
+		bytes += chat_json_invitation_len(&item);
 	}
+	page->invitations = list.items;
+	page->invitation_count = list.count;
 	return bytes;
 }
 

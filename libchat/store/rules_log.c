@@ -139,8 +139,7 @@ struct chat_mark_state *chat_rule_mark_states(struct db *db, struct chat_op *op,
 					      struct chat_view device, bool behind, size_t *count,
 					      uint32_t *pending)
 {
-	size_t room = chat_db_number(db, "SELECT COUNT(*) FROM member WHERE user=?", "i", user);
-	struct chat_mark_state *states = chat_db_array(db, op, room, sizeof(*states));
+	struct db_list list = {.item_size = sizeof(struct chat_mark_state)};
 	struct db_rows *row = chat_db_query(
 		db,
 		"SELECT c.id,c.low,c.high,c.last_seq,c.epoch,m.joined_seq,k.delivered_seq"
@@ -149,23 +148,25 @@ struct chat_mark_state *chat_rule_mark_states(struct db *db, struct chat_op *op,
 		" WHERE m.user=?",
 		"vi", device, user);
 
-	*count = 0;
 	*pending = 0;
-	while (states && chat_db_next(db, row)) {
-		struct chat_mark_state *state = &states[*count];
+	while (chat_db_next(db, row)) {
+		struct chat_mark_state state = {
+			.target = target_of(user, chat_db_u64(db, row, 0), chat_db_u64(db, row, 1),
+					    chat_db_u64(db, row, 2)),
+			.last_seq = chat_db_u64(db, row, 3),
+			.epoch = (uint32_t)chat_db_u64(db, row, 4),
+			.delivered_seq = further(chat_db_u64(db, row, 5), chat_db_u64(db, row, 6)),
+		};
 
-		state->target = target_of(user, chat_db_u64(db, row, 0), chat_db_u64(db, row, 1),
-					  chat_db_u64(db, row, 2));
-		state->last_seq = chat_db_u64(db, row, 3);
-		state->epoch = (uint32_t)chat_db_u64(db, row, 4);
-		state->delivered_seq = further(chat_db_u64(db, row, 5), chat_db_u64(db, row, 6));
-		if (state->last_seq > state->delivered_seq)
+		if (state.last_seq > state.delivered_seq)
 			(*pending)++;
-		else if (behind && state->target.group == 0)
+		else if (behind && state.target.group == 0)
 			continue;
-		(*count)++;
+		if (!chat_db_list_add(db, op, &list, &state))
+			break;
 	}
-	return states;
+	*count = list.count;
+	return list.items;
 }
 
 /* Who has the place of a session's, which may have been taken for dead. */

@@ -30,21 +30,23 @@ static void node_write(struct db *db, struct chat_op *op)
 static void node_look(struct db *db, struct chat_op *op)
 {
 	struct chat_op_node *node = &op->u.node;
-	size_t count = chat_db_number(db, "SELECT COUNT(*) FROM node", "");
-	struct db_rows *row =
-		chat_db_query(db, "SELECT name,started_ms,beat_ms FROM node WHERE name<>? LIMIT ?",
-			      "vi", node->node, (uint64_t)count);
+	struct db_list list = {.item_size = sizeof(*node->seen)};
+	int64_t alive_since_ms = op->now_ms - (int64_t)node->lease_ms;
+	struct db_rows *row = chat_db_query(
+		db, "SELECT name,started_ms,beat_ms FROM node WHERE name<>?", "v", node->node);
 
-	node->seen_count = 0;
-	node->seen = chat_db_array(db, op, count, sizeof(*node->seen));
-	while (node->seen && chat_db_next(db, row)) {
-		struct chat_node_seen *seen = &node->seen[node->seen_count++];
+	while (chat_db_next(db, row)) {
+		struct chat_node_seen seen = {
+			.name = chat_db_view(db, row, 0, op),
+			.started_ms = (int64_t)chat_db_u64(db, row, 1),
+			.alive = (int64_t)chat_db_u64(db, row, 2) > alive_since_ms,
+		};
 
-		seen->name = chat_db_view(db, row, 0, op);
-		seen->started_ms = (int64_t)chat_db_u64(db, row, 1);
-		seen->alive =
-			(int64_t)chat_db_u64(db, row, 2) > op->now_ms - (int64_t)node->lease_ms;
+		if (!chat_db_list_add(db, op, &list, &seen))
+			break;
 	}
+	node->seen = list.items;
+	node->seen_count = list.count;
 }
 
 void chat_rule_node_beat(struct db *db, struct chat_op *op)
@@ -253,8 +255,7 @@ void chat_rule_session_close(struct db *db, struct chat_op *op)
 void chat_rule_devices(struct db *db, struct chat_op *op)
 {
 	struct chat_op_devices *devices = &op->u.devices;
-	size_t count =
-		chat_db_number(db, "SELECT COUNT(*) FROM device WHERE user=?", "i", devices->user);
+	struct db_list list = {.item_size = sizeof(*devices->items)};
 	struct db_rows *row = chat_db_query(
 		db,
 		"SELECT d.device,d.since_ms,EXISTS(SELECT 1 FROM presence p JOIN node n"
@@ -262,14 +263,18 @@ void chat_rule_devices(struct db *db, struct chat_op *op)
 		" FROM device d WHERE d.user=? ORDER BY d.device",
 		"ii", op->now_ms - (int64_t)devices->lease_ms, devices->user);
 
-	devices->items = chat_db_array(db, op, count, sizeof(*devices->items));
-	while (devices->items && chat_db_next(db, row)) {
-		struct chat_device *device = &devices->items[devices->count++];
+	while (chat_db_next(db, row)) {
+		struct chat_device device = {
+			.name = chat_db_view(db, row, 0, op),
+			.since_ms = (int64_t)chat_db_u64(db, row, 1),
+			.online = chat_db_u64(db, row, 2) != 0,
+		};
 
-		device->name = chat_db_view(db, row, 0, op);
-		device->since_ms = (int64_t)chat_db_u64(db, row, 1);
-		device->online = chat_db_u64(db, row, 2) != 0;
+		if (!chat_db_list_add(db, op, &list, &device))
+			break;
 	}
+	devices->items = list.items;
+	devices->count = list.count;
 }
 
 void chat_rule_device_remove(struct db *db, struct chat_op *op)

@@ -63,21 +63,23 @@ void chat_rule_credential_get(struct db *db, struct chat_op *op)
 static void find_other_devices(struct db *db, struct chat_op *op)
 {
 	struct chat_op_password_set *set = &op->u.password_set;
-	size_t count =
-		chat_db_number(db, "SELECT COUNT(*) FROM presence WHERE user=? AND device<>?", "iv",
-			       set->user, set->device);
+	struct db_list list = {.item_size = sizeof(*set->revoked)};
 	struct db_rows *row = chat_db_query(
 		db, "SELECT device,node,session FROM presence WHERE user=? AND device<>?", "iv",
 		set->user, set->device);
 
-	set->revoked = chat_db_array(db, op, count, sizeof(*set->revoked));
-	while (set->revoked && chat_db_next(db, row)) {
-		struct chat_device_at *at = &set->revoked[set->revoked_count++];
+	while (chat_db_next(db, row)) {
+		struct chat_device_at at = {
+			.device = chat_db_view(db, row, 0, op),
+			.at.node = chat_db_view(db, row, 1, op),
+			.at.session = chat_db_u64(db, row, 2),
+		};
 
-		at->device = chat_db_view(db, row, 0, op);
-		at->at.node = chat_db_view(db, row, 1, op);
-		at->at.session = chat_db_u64(db, row, 2);
+		if (!chat_db_list_add(db, op, &list, &at))
+			break;
 	}
+	set->revoked = list.items;
+	set->revoked_count = list.count;
 }
 
 void chat_rule_password_set(struct db *db, struct chat_op *op)

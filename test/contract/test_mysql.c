@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* What is MySQL's alone: round trips, migrations, URLs. CHAT_TEST_STORE is the URL of a database `contract`. */
 #include <mysql.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "contract.h"
 
-enum { BATCH_MAX = 400 };
+enum { BATCH_MAX = 400, CROWD = 400 };
 
 static MYSQL *admin;
 
@@ -145,6 +147,92 @@ static void test_connection_lost(void **state)
 	assert_int_equal(send_text(ann, with(bob), "2", NULL), 2);
 }
 
+/* --- Rows that come while they are read --------------------------------------------------------------- */
+
+struct crowd {
+	chat_id to;
+	atomic_bool over;
+	unsigned begun; /* conversations; to be read when it is over */
+};
+
+static void crowd_run(struct chat_backend *backend, struct chat_op *op)
+{
+	chat_backend_run(backend, &op, 1);
+}
+
+/* One stranger after the other, each with a first word to the same user, over a connection of their own. */
+static void *crowd_main(void *argument)
+{
+	static const struct chat_store_limits limits = {.devices = 1, .conversations = 10 * CROWD};
+	struct crowd *crowd = argument;
+	struct chat_store_error error;
+	struct chat_backend *backend = NULL;
+	int err = chat_mysql_open(getenv("CHAT_TEST_STORE"), &limits, &backend, &error);
+
+	for (unsigned i = 0; err == 0 && i < CROWD; i++) {
+		struct chat_op *op = op_new(CHAT_OP_USER_CREATE);
+		char name[16];
+		chat_id stranger;
+
+		snprintf(name, sizeof(name), "stranger%u", i);
+		op->u.user.name = V(name);
+		op->u.user.hash = V("hash");
+		crowd_run(backend, op);
+		stranger = op->u.user.id;
+		chat_op_destroy(op);
+		op = append_new(CHAT_MESSAGE_TEXT, stranger, with(crowd->to), 0, "hello", "");
+		crowd_run(backend, op);
+		crowd->begun += op->code == OK;
+		chat_op_destroy(op);
+	}
+	if (err == 0)
+		chat_backend_destroy(backend);
+	atomic_store(&crowd->over, true);
+	return NULL;
+}
+
+/* How many conversations a user's first device is told of; none of them is with `never`. */
+static size_t sync_check(const struct chat_sync_item *item, chat_id never)
+{
+	for (size_t i = 0; i < item->mark_count; i++)
+		assert_true(item->marks[i].target.user != never);
+	return item->mark_count;
+}
+
+/* What is found for one user is not mixed up with what is found for the next, whoever writes to them meanwhile. */
+static void test_conversations_begin_while_they_are_listed(void **state)
+{
+	chat_id ann = user_new("ann"), bob = user_new("bob"), cat = user_new("cat");
+	struct crowd crowd = {.to = ann};
+	unsigned rounds = 0;
+	pthread_t thread;
+	bool over;
+
+	(void)state;
+	session_start(ann, "a", 1);
+	session_start(bob, "b", 2);
+	send_text(cat, with(bob), "between us", NULL);
+	assert_int_equal(pthread_create(&thread, NULL, crowd_main, &crowd), 0);
+	do {
+		struct chat_sync_item items[2] = {{.user = ann, .device = V("a"), .session = 1},
+						  {.user = bob, .device = V("b"), .session = 2}};
+		struct chat_op *op = op_new(CHAT_OP_SYNC);
+
+		over = atomic_load(&crowd.over);
+		op->u.sync = (struct chat_op_sync){V("n1"), items, 2};
+		assert_int_equal(op_run(op), OK);
+		assert_int_equal(sync_check(&items[1], ann), 1);
+		assert_true(sync_check(&items[0], cat) <= CROWD);
+		if (over)
+			assert_int_equal(items[0].mark_count, crowd.begun);
+		chat_op_destroy(op);
+		rounds++;
+	} while (!over);
+	pthread_join(thread, NULL);
+	print_message("# asked %u times while %u conversations began\n", rounds, crowd.begun);
+	assert_int_equal(crowd.begun, CROWD);
+}
+
 static void test_urls(void **state)
 {
 	static const struct chat_store_limits limits = {.devices = 1};
@@ -181,9 +269,12 @@ static void test_urls(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ADMIN_CASE(test_round_trips), ADMIN_CASE(test_no_table_is_read_whole),
-		ADMIN_CASE(test_versions),    ADMIN_CASE(test_connection_lost),
+		ADMIN_CASE(test_round_trips),
+		ADMIN_CASE(test_no_table_is_read_whole),
+		ADMIN_CASE(test_versions),
+		ADMIN_CASE(test_connection_lost),
 		ADMIN_CASE(test_urls),
+		ADMIN_CASE(test_conversations_begin_while_they_are_listed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
