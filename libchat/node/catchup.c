@@ -18,7 +18,7 @@ void chat_mark_fall_behind(struct session *session, struct mark *mark, uint64_t 
 
 static void catchup_done(struct session *session, struct mark *mark)
 {
-	mark->behind = false;
+	mark->behind = mark->waits = false;
 	mark->hint = 0;
 	session->behind_count--;
 }
@@ -31,10 +31,21 @@ static void catchup_retry_later(struct session *session)
 	node_earlier(&node->retry_at_ms, session->retry_at_ms);
 }
 
+/* It was heard of, but the server that was asked does not have it yet. The session's other conversations go on. */
+static void catchup_wait(struct session *session, struct mark *mark)
+{
+	struct chat_node *node = session->conn->node;
+
+	mark->waits = true;
+	if (session->wait_at_ms == 0)
+		session->wait_at_ms = node_now(node) + NODE_RETRY_MS;
+	node_earlier(&node->retry_at_ms, session->wait_at_ms);
+}
+
 static struct mark *catchup_next(struct session *session)
 {
 	for (size_t i = 0; i < session->mark_count; i++)
-		if (session->marks[i].behind)
+		if (session->marks[i].behind && !session->marks[i].waits)
 			return &session->marks[i];
 	return NULL;
 }
@@ -50,6 +61,8 @@ void chat_catchup_run(struct session *session)
 	    chat_conn_queued(conn) >= node->config.output_high)
 		return;
 	mark = catchup_next(session);
+	if (!mark)
+		return;
 	op = chat_operation_create(node, NULL, NULL, CHAT_OP_HISTORY);
 	if (!op) {
 		catchup_retry_later(session);
@@ -130,11 +143,23 @@ void chat_complete_catchup(struct chat_node *node, struct conn *ignored, struct 
 		if (mark->behind && mark->pushed >= page->last_seq && mark->pushed >= mark->hint) {
 			catchup_done(session, mark);
 		} else if (mark->behind && page->count == 0) {
-			/* It was heard of, but the server that was asked does not have it yet. */
-			catchup_retry_later(session);
+			catchup_wait(session, mark);
 		}
 	}
 	chat_catchup_run(session);
+}
+
+/* Whether the time has come, which is then forgotten; if not, the node is to look again when it has. */
+static bool is_due(struct chat_node *node, uint64_t *at_ms, uint64_t now_ms)
+{
+	if (*at_ms == 0)
+		return false;
+	if (now_ms < *at_ms) {
+		node_earlier(&node->retry_at_ms, *at_ms);
+		return false;
+	}
+	*at_ms = 0;
+	return true;
 }
 
 void chat_catchup_tick(struct chat_node *node, uint64_t now_ms)
@@ -146,14 +171,12 @@ void chat_catchup_tick(struct chat_node *node, uint64_t now_ms)
 	node->retry_at_ms = 0;
 	for (item = node->active.next; item != &node->active; item = item->next) {
 		struct session *session = NODE_CONTAINER(item, struct conn, active)->session;
+		bool retry = session && is_due(node, &session->retry_at_ms, now_ms);
+		bool wait = session && is_due(node, &session->wait_at_ms, now_ms);
 
-		if (!session || session->retry_at_ms == 0)
-			continue;
-		if (now_ms < session->retry_at_ms) {
-			node_earlier(&node->retry_at_ms, session->retry_at_ms);
-			continue;
-		}
-		session->retry_at_ms = 0;
-		chat_catchup_run(session);
+		for (size_t i = 0; wait && i < session->mark_count; i++)
+			session->marks[i].waits = false;
+		if (retry || wait)
+			chat_catchup_run(session);
 	}
 }

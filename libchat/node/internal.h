@@ -69,6 +69,7 @@ struct mark {
 	uint64_t told;	 /* highest explicit ack that is not written yet; 0: none */
 	uint32_t epoch;	 /* of a group: the membership stood at it */
 	bool behind;
+	bool waits; /* while behind: the store does not have yet what was heard of; asked later */
 	bool dirty; /* acked is not written yet */
 };
 
@@ -93,6 +94,7 @@ struct session {
 	size_t behind_count;
 	bool reading;	      /* a page of the catch-up is being read */
 	uint64_t retry_at_ms; /* the catch-up waits for the store until then; 0: it does not */
+	uint64_t wait_at_ms;  /* marks that wait do so until then; 0: none does */
 	struct own_range own[NODE_OWN_RANGES_MAX];
 	size_t own_count;
 };
@@ -192,7 +194,7 @@ struct chat_node {
 	uint64_t flush_at_ms; /* 0: no mark is dirty */
 	uint64_t beat_at_ms;
 	uint64_t throttle_at_ms; /* the earliest throttled_until_ms, or earlier; 0: none */
-	uint64_t retry_at_ms;	 /* the earliest retry_at_ms, or earlier; 0: none */
+	uint64_t retry_at_ms;	 /* the earliest retry_at_ms or wait_at_ms, or earlier; 0: none */
 	struct node_list owed;	 /* ends of sessions that the store does not know of yet */
 	size_t owed_count;
 	uint64_t owed_at_ms;   /* when they are tried again; 0: none is owed */
