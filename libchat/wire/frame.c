@@ -78,6 +78,9 @@ enum chat_decode_result chat_wire_parse(struct chat_view line, int depth_max, js
 
 	if (is_too_deep(line, depth_max))
 		return chat_wire_refuse(error, CHAT_CODE_BAD_JSON, "nested too deep");
+	if (memchr(line.data, '\0',
+		   line.len)) /* which jansson passes over behind a number or a word */
+		return chat_wire_refuse(error, CHAT_CODE_BAD_JSON, "a NUL byte");
 	/* jansson refuses a U+0000 in strings unless told otherwise, lone surrogates, and numbers that overflow. */
 	object = json_loadb(line.data, line.len, JSON_REJECT_DUPLICATES, &json_error);
 	if (!object)
