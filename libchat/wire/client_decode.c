@@ -7,12 +7,6 @@
 
 #include "wire/client_read.h"
 
-/*
- * A reply nests deeper than any request: `data`, which a request carries at its second level, is at the fourth of a
- * page of conversations.
- */
-enum { DEPTH_MAX = 32 };
-
 /* --- Words ------------------------------------------------------------------------------------------- */
 
 static const char *role_word(int index)
@@ -542,9 +536,11 @@ enum chat_decode_result chat_wire_decode_event(struct chat_decoder *decoder, str
 			return take.result;
 		*out = (struct chat_event){0};
 		error->id = (struct chat_request_id){0};
-		take.result = chat_wire_parse(line, DEPTH_MAX, &object, error);
-		if (take.result == CHAT_DECODE_OK)
+		take.result = chat_wire_parse(line, WIRE_DEPTH_MAX, &object, error);
+		if (take.result == CHAT_DECODE_OK) {
+			chat_wire_walk_init(&take.walk, line, object);
 			known = take_frame(&take, object, expect, out);
+		}
 		json_decref(object);
 		if (known)
 			return take.result;

@@ -5,6 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "wire/out.h"
+
+enum { DATA_LEN_USUAL = 256 }; /* bytes; more are made room for */
+
 void chat_take_fail(struct take *take, const char *key, const char *what)
 {
 	if (take->result != CHAT_DECODE_OK)
@@ -127,8 +131,7 @@ struct chat_view chat_take_data(struct take *take, json_t *object, const char *k
 {
 	json_t *value = take_value(take, object, key, false);
 	struct chat_view view = {0};
-	char *bytes;
-	size_t len;
+	struct out text = {0};
 
 	if (!value)
 		return view;
@@ -136,13 +139,14 @@ struct chat_view chat_take_data(struct take *take, json_t *object, const char *k
 		chat_take_fail(take, key, "must be an object");
 		return view;
 	}
-	len = json_dumpb(value, NULL, 0, JSON_COMPACT);
-	bytes = chat_arena_alloc(take->arena, len + 1);
-	if (!bytes || len == 0 || json_dumpb(value, bytes, len, JSON_COMPACT) != len) {
+	text.buf = chat_buf_create(DATA_LEN_USUAL);
+	text.failed = !text.buf;
+	chat_wire_dump_object(&text, &take->walk, value);
+	if (text.failed ||
+	    chat_arena_copy(take->arena, (struct chat_view){text.buf->data, text.len}, &view) != 0)
 		take->result = CHAT_DECODE_NOMEM;
-		return view;
-	}
-	return (struct chat_view){bytes, len};
+	chat_buf_unref(text.buf);
+	return view;
 }
 
 int chat_take_word(struct take *take, json_t *object, const char *key, int least, int count,

@@ -13,6 +13,7 @@ struct take {
 	struct chat_decode_error *error;
 	enum chat_decode_result result; /* CHAT_DECODE_OK until something fails; BAD or NOMEM */
 	bool unknown; /* a word of a later version came where this one's words are listed */
+	struct wire_walk walk; /* to the objects that are kept as they are */
 };
 
 #define TAKE_INTEGER_MAX INT64_MAX
@@ -36,7 +37,10 @@ bool chat_take_flag(struct take *take, json_t *object, const char *key);
 struct chat_view chat_take_string(struct take *take, json_t *object, const char *key);
 /* Empty where the key is absent. */
 struct chat_view chat_take_string_optional(struct take *take, json_t *object, const char *key);
-/* An object's compact JSON; empty where the key is absent. */
+/*
+ * An object's compact JSON, its numbers in the digits that came; empty where the key is absent. Of several objects of a line
+ * those that stand first are taken first.
+ */
 struct chat_view chat_take_data(struct take *take, json_t *object, const char *key);
 /* The word's place in the list, from `least` on; take->unknown where it is not listed. */
 int chat_take_word(struct take *take, json_t *object, const char *key, int least, int count,

@@ -4,15 +4,12 @@
  * would lose some of them and write others.
  *
  * jansson tells no positions and keeps members in the order of the text, so the n-th number of the tree is the
- * n-th of the line.
+ * n-th of the line: a walk passes the tree's values and the line's numbers side by side.
  */
 #include "wire/out.h"
 #include "wire/wire.h"
 
-struct dump {
-	struct out *out;
-	struct chat_view rest; /* of the line, behind the last number taken */
-};
+#include <assert.h>
 
 static bool is_of_number(char c)
 {
@@ -20,9 +17,9 @@ static bool is_of_number(char c)
 }
 
 /* The next number of the line, which is valid JSON and holds one more. */
-static struct chat_view next_number(struct dump *dump)
+static struct chat_view next_number(struct wire_walk *walk)
 {
-	const char *p = dump->rest.data, *end = p + dump->rest.len, *start;
+	const char *p = walk->rest.data, *end = p + walk->rest.len, *start;
 	bool in_string = false;
 
 	for (; p < end; p++) {
@@ -35,88 +32,119 @@ static struct chat_view next_number(struct dump *dump)
 	}
 	for (start = p; p < end && is_of_number(*p);)
 		p++;
-	dump->rest = (struct chat_view){p, (size_t)(end - p)};
+	walk->rest = (struct chat_view){p, (size_t)(end - p)};
 	return (struct chat_view){start, (size_t)(p - start)};
 }
 
-static void dump_value(struct dump *dump, json_t *value);
+/* --- Walking ----------------------------------------------------------------------------------------- */
 
-static void dump_object(struct dump *dump, json_t *object)
+static void walk_enter(struct wire_walk *walk, json_t *parent)
+{
+	assert(walk->depth < WIRE_DEPTH_MAX); /* chat_wire_parse has seen to it */
+	walk->places[walk->depth++] = (struct wire_place){.parent = parent};
+}
+
+void chat_wire_walk_init(struct wire_walk *walk, struct chat_view line, json_t *object)
+{
+	walk->rest = line;
+	walk->depth = 0;
+	walk_enter(walk, object);
+}
+
+/* The next of the values beside one another; NULL: there are no more. */
+static json_t *place_next(struct wire_place *place)
+{
+	if (json_is_array(place->parent))
+		return json_array_get(place->parent, place->passed++);
+	place->member = place->passed++ == 0 ? json_object_iter(place->parent)
+					     : json_object_iter_next(place->parent, place->member);
+	return place->member ? json_object_iter_value(place->member) : NULL;
+}
+
+/* The next value; what it holds comes behind it. */
+static json_t *walk_next(struct wire_walk *walk)
+{
+	while (walk->depth > 0) {
+		json_t *value = place_next(&walk->places[walk->depth - 1]);
+
+		if (json_is_object(value) || json_is_array(value))
+			walk_enter(walk, value);
+		if (value)
+			return value;
+		walk->depth--;
+	}
+	return NULL;
+}
+
+/* --- Writing ----------------------------------------------------------------------------------------- */
+
+static void dump_value(struct out *out, struct wire_walk *walk, json_t *value);
+
+static void dump_object(struct out *out, struct wire_walk *walk, json_t *object)
 {
 	const char *before = "";
 
-	put(dump->out, '{');
+	put(out, '{');
 	for (void *i = json_object_iter(object); i; i = json_object_iter_next(object, i)) {
-		raw_text(dump->out, before);
+		raw_text(out, before);
 		before = ",";
-		string(dump->out, chat_view_of(json_object_iter_key(i)));
-		put(dump->out, ':');
-		dump_value(dump, json_object_iter_value(i));
+		string(out, chat_view_of(json_object_iter_key(i)));
+		put(out, ':');
+		dump_value(out, walk, json_object_iter_value(i));
 	}
-	put(dump->out, '}');
+	put(out, '}');
 }
 
-static void dump_array(struct dump *dump, const json_t *array)
+static void dump_array(struct out *out, struct wire_walk *walk, const json_t *array)
 {
-	put(dump->out, '[');
+	put(out, '[');
 	for (size_t i = 0; i < json_array_size(array); i++) {
 		if (i > 0)
-			put(dump->out, ',');
-		dump_value(dump, json_array_get(array, i));
+			put(out, ',');
+		dump_value(out, walk, json_array_get(array, i));
 	}
-	put(dump->out, ']');
+	put(out, ']');
 }
 
 /* Recursion is as deep as a frame may be nested: chat_wire_parse has seen to it. */
-static void dump_value(struct dump *dump, json_t *value)
+static void dump_value(struct out *out, struct wire_walk *walk, json_t *value)
 {
 	switch (json_typeof(value)) {
 	case JSON_OBJECT:
-		dump_object(dump, value);
+		dump_object(out, walk, value);
 		break;
 	case JSON_ARRAY:
-		dump_array(dump, value);
+		dump_array(out, walk, value);
 		break;
 	case JSON_STRING:
-		string(dump->out,
+		string(out,
 		       (struct chat_view){json_string_value(value), json_string_length(value)});
 		break;
 	case JSON_INTEGER:
 	case JSON_REAL:
-		raw(dump->out, next_number(dump));
+		raw(out, next_number(walk));
 		break;
 	case JSON_TRUE:
-		raw_text(dump->out, "true");
+		raw_text(out, "true");
 		break;
 	case JSON_FALSE:
-		raw_text(dump->out, "false");
+		raw_text(out, "false");
 		break;
 	case JSON_NULL:
-		raw_text(dump->out, "null");
+		raw_text(out, "null");
 		break;
 	}
 }
 
-static void skip_numbers(struct dump *dump, json_t *value)
+void chat_wire_dump_object(struct out *out, struct wire_walk *walk, json_t *object)
 {
-	if (json_is_number(value))
-		next_number(dump);
-	for (size_t i = 0; i < json_array_size(value); i++)
-		skip_numbers(dump, json_array_get(value, i));
-	for (void *i = json_object_iter(value); i; i = json_object_iter_next(value, i))
-		skip_numbers(dump, json_object_iter_value(i));
-}
+	json_t *value = walk_next(walk);
 
-void chat_wire_dump_member(struct out *out, struct chat_view line, json_t *object,
-			   const json_t *member)
-{
-	struct dump dump = {out, line};
-	void *i = json_object_iter(object);
-
-	while (i && json_object_iter_value(i) != member) {
-		skip_numbers(&dump, json_object_iter_value(i));
-		i = json_object_iter_next(object, i);
+	for (; value != object; value = walk_next(walk)) {
+		assert(value); /* it stands behind what was written before */
+		if (json_is_number(value))
+			next_number(walk);
 	}
-	if (i)
-		dump_value(&dump, json_object_iter_value(i));
+	dump_object(out, walk, object);
+	walk->depth--; /* what it holds is passed */
 }

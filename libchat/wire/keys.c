@@ -128,6 +128,7 @@ static int read_device(struct reader *reader, json_t *value, struct chat_view *o
 static int read_data(struct reader *reader, json_t *value, struct chat_view *out)
 {
 	struct out text = {.buf = chat_buf_create(CHAT_DATA_MAX)};
+	struct wire_walk walk;
 	int err;
 
 	if (!json_is_object(value)) {
@@ -135,7 +136,8 @@ static int read_data(struct reader *reader, json_t *value, struct chat_view *out
 		return refuse(reader, CHAT_CODE_BAD_REQUEST, "data must be an object");
 	}
 	text.failed = !text.buf;
-	chat_wire_dump_member(&text, reader->line, reader->object, value);
+	chat_wire_walk_init(&walk, reader->line, reader->object);
+	chat_wire_dump_object(&text, &walk, value);
 	if (!text.failed && text.len > CHAT_DATA_MAX) {
 		chat_buf_unref(text.buf);
 		return refuse(reader, CHAT_CODE_TOO_LARGE,

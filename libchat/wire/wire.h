@@ -56,10 +56,33 @@ enum chat_decode_result chat_wire_parse(struct chat_view line, int depth_max, js
 enum chat_decode_result chat_wire_refuse(struct chat_decode_error *error, enum chat_code code,
 					 const char *message);
 
-/* Writes the value of one of the object's members compactly, its numbers as they stand in the line. */
+/* A walk through the values of a line's object, in the order of the text. Begun by chat_wire_walk_init. */
+enum {
+	/*
+	 * Levels of what a server says. It nests deeper than any request: `data`, which a request carries at its second level, is
+	 * at the fourth of a page of conversations.
+	 */
+	WIRE_DEPTH_MAX = 32
+};
+
+struct wire_walk {
+	struct chat_view rest; /* of the line, behind the last number that was passed */
+	int depth;
+	struct wire_place {
+		json_t *parent;
+		size_t passed; /* of its values */
+		void *member;  /* of an object: the last of them */
+	} places[WIRE_DEPTH_MAX];
+};
+
+void chat_wire_walk_init(struct wire_walk *walk, struct chat_view line, json_t *object);
+
+/*
+ * Writes one of the line's objects compactly, its numbers as they stand in the line. It must stand behind the one that was
+ * written before by the same walk.
+ */
 struct out;
-void chat_wire_dump_member(struct out *out, struct chat_view line, json_t *object,
-			   const json_t *member);
+void chat_wire_dump_object(struct out *out, struct wire_walk *walk, json_t *object);
 
 /* The id, if there is one of a valid form; false: there is one of another form. */
 bool chat_wire_read_id(json_t *object, struct chat_request_id *id);

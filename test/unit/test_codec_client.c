@@ -268,6 +268,33 @@ static void test_event_pages(void **state)
 	assert_message(&history.u.history.messages[0]);
 }
 
+/* `data` has the digits that the server sent, not those of a double; in each message of a page its own. */
+static void test_event_data(void **state)
+{
+	static const struct chat_view datas[] = {
+		VIEW("{\"a\":0.1,\"b\":[1.50,{\"c\":-0}],\"d\":\"1.0\"}"),
+		{0},
+		VIEW("{\"a\":1E3,\"b\":12345678901234567.1,\"c\":{}}"),
+		VIEW("{\"\":0.1e-7}"),
+	};
+	enum { COUNT = sizeof(datas) / sizeof(*datas) };
+	struct chat_message messages[COUNT];
+	struct chat_event event = {.type = CHAT_EVENT_HISTORY};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT; i++) {
+		messages[i] = sample;
+		messages[i].data = datas[i];
+	}
+	event.id = (struct chat_request_id){.kind = CHAT_ID_INTEGER, .number = 1};
+	event.u.history = (struct chat_history){messages, COUNT, true};
+	asked = CHAT_REQ_HISTORY;
+	event = read_event(&event);
+	assert_int_equal(event.u.history.count, COUNT);
+	for (size_t i = 0; i < COUNT; i++)
+		assert_true(chat_view_equal(event.u.history.messages[i].data, datas[i]));
+}
+
 static void test_event_session(void **state)
 {
 	static const struct chat_view features[] = {{"one", 3}, {"two", 3}};
@@ -482,6 +509,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_request_all, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_event_message, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_event_pages, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_event_data, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_event_session, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_event_lists, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_event_pushes, setup, teardown),
