@@ -141,7 +141,8 @@ static bool is_settled(struct device *device)
 {
 	const struct link *link = link_get(device->link);
 
-	if (!device_is_online(device) || !link || link->conn == 0)
+	if (!device_is_online(device) || !link || link->conn == 0 || link->cut ||
+	    link->down.held_us > sim.now_us)
 		return not_yet("device %u is %s", device->index,
 			       chat_client_state_name(chat_client_state(device->client)));
 	if (device->ask_count > 0 || chat_client_pending(device->client) > 0)
@@ -153,27 +154,46 @@ static bool is_settled(struct device *device)
 	return has_all(device_identity(device));
 }
 
+static bool has_place(const struct device *device)
+{
+	const struct link *link = link_get(device->link);
+	sqlite3_stmt *row = query("SELECT user,device,node,session FROM presence");
+	bool found = false;
+
+	while (!found && sqlite3_step(row) == SQLITE_ROW)
+		found = link && device->person->id == column(row, 0) &&
+			chat_view_equal(chat_view_of(device->name), view(row, 1)) &&
+			chat_view_equal(chat_view_of(link->server->name), view(row, 2)) &&
+			link->conn == column(row, 3);
+	sqlite3_finalize(row);
+	return found;
+}
+
 /* Each device that is online has its place, on that node and by that session; and there is no other. */
 static bool places_are_right(unsigned online)
 {
-	sqlite3_stmt *row = query("SELECT user,device,node,session FROM presence");
-	unsigned rows = 0, right = 0;
+	uint64_t rows = count_rows("SELECT COUNT(*) FROM presence");
 
-	while (sqlite3_step(row) == SQLITE_ROW) {
-		rows++;
-		for (unsigned i = 0; i < sim.setup.devices; i++) {
-			const struct device *device = sim.devices[i];
-			const struct link *link = link_get(device->link);
+	for (unsigned i = 0; i < sim.setup.devices; i++)
+		if (sim.devices[i]->wanted && !has_place(sim.devices[i]))
+			return not_yet("device %u (%llu/%s) on %s does not have its place", i,
+				       U(sim.devices[i]->person->id), sim.devices[i]->name,
+				       link_get(sim.devices[i]->link)->server->name);
+	return rows == online || not_yet("%u devices are online, and %llu places taken", online,
+					 U(rows));
+}
 
-			right += link && device->wanted && device->person->id == column(row, 0) &&
-				 chat_view_equal(chat_view_of(device->name), view(row, 1)) &&
-				 chat_view_equal(chat_view_of(link->server->name), view(row, 2)) &&
-				 link->conn == column(row, 3);
-		}
-	}
+/* A beat that failed may have let a lease run out: the next one mends it. */
+static bool leases_are_fresh(void)
+{
+	sqlite3_stmt *row = query("SELECT beat_ms FROM node");
+	int64_t now_ms = env_ops.wall_ms(&sim.servers[0]);
+	unsigned fresh = 0;
+
+	while (sqlite3_step(row) == SQLITE_ROW)
+		fresh += (int64_t)column(row, 0) > now_ms - (int64_t)sim.setup.node.lease_ms + 1000;
 	sqlite3_finalize(row);
-	return (rows == online && right == online) ||
-	       not_yet("%u devices are online, of %u places %u are theirs", online, rows, right);
+	return fresh == sim.setup.servers || not_yet("%u leases are fresh", fresh);
 }
 
 static bool servers_are_up(unsigned online)
@@ -183,7 +203,7 @@ static bool servers_are_up(unsigned online)
 	for (unsigned i = 0; i < sim.setup.servers; i++) {
 		struct chat_node_stats stats;
 
-		if (sim.servers[i].state != SERVER_UP)
+		if (sim.servers[i].state != SERVER_UP || sim.servers[i].paused_until_us > sim.now_us)
 			return not_yet("%s is not up", sim.servers[i].name);
 		chat_node_stats_get(sim.servers[i].node, &stats);
 		sessions += stats.sessions;
@@ -207,7 +227,7 @@ static bool all_is_settled(void)
 		if (!is_settled(device))
 			return false;
 	}
-	return servers_are_up(online) && places_are_right(online);
+	return servers_are_up(online) && leases_are_fresh() && places_are_right(online);
 }
 
 /* --- Asking ------------------------------------------------------------------------------------------ */

@@ -8,7 +8,7 @@
 
 #include "sim.h"
 
-enum { RESTART_MS = 4000, TOKEN_PERCENT = 80, CRASH_RESTART_MS = 5000 };
+enum { RESTART_MS = 4000, TOKEN_PERCENT = 80, CRASH_RESTART_MS = 5000, SPINS_MAX = 3 };
 
 struct identity *device_identity(struct device *device)
 {
@@ -72,8 +72,8 @@ void device_on_tick(const struct event *event)
 		return;
 	enter(device);
 	chat_client_tick(device->client, now_ms());
-	alloc_leave();
-	if (chat_client_deadline(device->client) <= now_ms())
+	device->spins = chat_client_deadline(device->client) <= now_ms() ? device->spins + 1 : 0;
+	if (device->spins > SPINS_MAX)
 		sim_fail("clock", "device %u asks to be called again at once, for ever",
 			 device->index);
 	leave(device);
@@ -139,6 +139,9 @@ static void on_state(void *context, enum chat_client_state state,
 		     reason->code == CHAT_CODE_INVALID_CREDENTIALS) ||
 		    (reason->cause == CHAT_CLIENT_CAUSE_BYE && reason->bye == CHAT_BYE_REMOVED))
 			device->token[0] = '\0';
+		if (reason->cause == CHAT_CLIENT_CAUSE_REFUSED &&
+		    reason->code == CHAT_CODE_NAME_TAKEN)
+			device->registers = false; /* it was done, without our knowing */
 		if (device->wanted)
 			device_start_later(device, chance_between(CHANCE_WORK, 50 * MS,
 								  RESTART_MS * MS));

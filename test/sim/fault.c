@@ -415,20 +415,19 @@ void faults_start(void)
 	next_later();
 }
 
+/* Pauses and stalls go on to their end: what waits for them is under way already. */
 void faults_end(void)
 {
 	sim.faulty = false;
 	sim.store_away_until_us = sim.store_slow_until_us = 0;
 	for (unsigned i = 0; i < sim.setup.servers; i++) {
 		sim.servers[i].skew_ms = 0;
-		if (sim.servers[i].paused_until_us > sim.now_us)
-			sim.servers[i].paused_until_us = sim.now_us;
 		if (sim.servers[i].state == SERVER_DOWN)
 			server_start(&sim.servers[i]);
 	}
 	for (size_t i = 0; i < links_count(); i++)
 		if (links_at(i)) {
-			links_at(i)->down.held_us = 0;
 			links_at(i)->slow_bytes = 0;
+			links_at(i)->bytewise = false;
 		}
 }

@@ -194,6 +194,44 @@ static void lane_wake(struct server *server, size_t number)
 		 server->life);
 }
 
+/* For the trace: what an operation is about. */
+static const char *about(const struct chat_op *op)
+{
+	static char text[160];
+	const struct chat_op_append *append = &op->u.append;
+
+	text[0] = '\0';
+	if (op->kind == CHAT_OP_SESSION_OPEN)
+		snprintf(text, sizeof(text), "%llu/%.*s session %llx stale %llx replace %d holder %.*s %llx",
+			 (unsigned long long)op->u.session_open.user,
+			 (int)op->u.session_open.device.len, op->u.session_open.device.data,
+			 (unsigned long long)op->u.session_open.at.session,
+			 (unsigned long long)op->u.session_open.stale, op->u.session_open.replace,
+			 (int)op->u.session_open.holder.node.len,
+			 op->u.session_open.holder.node.data,
+			 (unsigned long long)op->u.session_open.holder.session);
+	else if (op->kind == CHAT_OP_SESSION_CLOSE)
+		snprintf(text, sizeof(text), "%llu/%.*s session %llx revoke %d",
+			 (unsigned long long)op->u.session_close.user,
+			 (int)op->u.session_close.device.len, op->u.session_close.device.data,
+			 (unsigned long long)op->u.session_close.at.session,
+			 op->u.session_close.revoke);
+	else if (op->kind == CHAT_OP_APPEND)
+		snprintf(text, sizeof(text), "%llu -> %llu/%llu %.*s seq %llu%s",
+			 (unsigned long long)append->from, (unsigned long long)append->target.user,
+			 (unsigned long long)append->target.group,
+			 append->text.len < 6 ? (int)append->text.len : 6, append->text.data,
+			 (unsigned long long)append->seq, append->duplicate ? " duplicate" : "");
+	else if (op->kind == CHAT_OP_HISTORY)
+		snprintf(text, sizeof(text), "%llu <- %llu/%llu after %llu: %zu of %llu",
+			 (unsigned long long)op->u.history.user,
+			 (unsigned long long)op->u.history.target.user,
+			 (unsigned long long)op->u.history.target.group,
+			 (unsigned long long)op->u.history.after, op->u.history.count,
+			 (unsigned long long)op->u.history.last_seq);
+	return text;
+}
+
 static int pool_submit(struct chat_store *store, struct chat_op *op)
 {
 	struct pool *pool = (struct pool *)store;
@@ -210,7 +248,7 @@ static int pool_submit(struct chat_store *store, struct chat_op *op)
 	number = pool_assign(pool, op);
 	queue_push(&pool->lanes[number].queue, op);
 	trace_number((uint64_t)op->kind << 32 ^ op->lane);
-	TRACE("submit %s %s lane %zu", server->name, chat_op_name(op->kind), number);
+	TRACE("submit %s %s lane %zu: %s", server->name, chat_op_name(op->kind), number, about(op));
 	lane_wake(server, number);
 	alloc_resume();
 	return 0;
@@ -311,8 +349,8 @@ static void lane_run(struct lane *lane)
 	}
 	for (size_t i = 0; i < lane->batch_count; i++) {
 		trace_number((uint64_t)lane->batch[i]->kind << 8 | lane->batch[i]->code);
-		TRACE("ran %s: %s", chat_op_name(lane->batch[i]->kind),
-		      chat_code_name(lane->batch[i]->code));
+		TRACE("ran %s: %s: %s", chat_op_name(lane->batch[i]->kind),
+		      chat_code_name(lane->batch[i]->code), about(lane->batch[i]));
 	}
 }
 

@@ -139,9 +139,6 @@ static void start(void)
 		struct server *server = &sim.servers[i];
 
 		server->index = i;
-		server->life = 0;
-		server->skew_ms = 0;
-		server->state = SERVER_DOWN;
 		snprintf(server->name, sizeof(server->name), "n%u", i + 1);
 		server_start(server);
 	}

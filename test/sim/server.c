@@ -9,13 +9,15 @@
  * While it is paused (a stopped process, a long stall) the kernel goes on accepting and buffering for it, and all that is for
  * the node waits.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "sim.h"
 
 enum {
 	MONOTONIC_START_MS = 5000000,
-	DRAIN_TIMEOUT_MS = 10000 /* as chatd's */
+	DRAIN_TIMEOUT_MS = 10000, /* as chatd's */
+	SPINS_MAX = 3
 };
 
 #define WALL_START_MS INT64_C(1795410000000)
@@ -123,8 +125,8 @@ void server_on_tick(const struct event *event)
 	if (!node)
 		return;
 	chat_node_tick(node);
-	alloc_leave();
-	if (chat_node_deadline(node) <= env_monotonic(NULL))
+	server->spins = chat_node_deadline(node) <= env_monotonic(server) ? server->spins + 1 : 0;
+	if (server->spins > SPINS_MAX)
 		sim_fail("clock", "%s asks to be called again at once, for ever", server->name);
 	server_leave(server);
 }
@@ -245,11 +247,12 @@ void servers_finish(void)
 	for (unsigned i = 0; i < SERVERS_MAX; i++) {
 		struct server *server = &sim.servers[i];
 
-		if (!server->node)
-			continue;
-		pool_finish(server);
-		chat_node_destroy(server->node);
-		server->node = NULL;
-		bus_stop(server);
+		if (server->node) {
+			pool_finish(server);
+			chat_node_destroy(server->node);
+			bus_stop(server);
+		}
+		free(server->conn_links);
 	}
+	memset(sim.servers, 0, sizeof(sim.servers));
 }

@@ -207,6 +207,7 @@ struct server {
 	struct pool pool;
 	struct bus_end bus;
 	uint64_t tick_us; /* the tick that is scheduled */
+	unsigned spins;	  /* ticks in a row that asked for another at once */
 	uint64_t paused_until_us;
 	int64_t skew_ms; /* of its wall clock */
 	uint64_t conn_base; /* the first number that its node gave a connection */
@@ -481,6 +482,7 @@ struct device {
 	uint64_t life;	   /* counts starts: an event of another is void */
 	uint64_t link;	   /* 0: none */
 	uint64_t tick_us;
+	unsigned spins;
 	bool wanted;	/* is to be online */
 	bool registers; /* its person is to be registered by it */
 	bool busy;	/* inside of the client */
