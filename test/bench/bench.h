@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * chat-bench: loads a chat server, or the relay beside it, and tells what that cost each server process.
+ *
+ * One thread and one epoll loop. Frames are formatted by hand and read by looking for the few keys that matter, so that most of
+ * the machine is left to what is measured.
+ */
+#ifndef BENCH_H
+#define BENCH_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+enum {
+	BENCH_ADDRESSES = 8,	  /* --to */
+	BENCH_PROCESSES = 8,	  /* --process */
+	BENCH_TOKEN_MAX = 128,	  /* bytes of a token */
+	BENCH_STALL_S = 20,	  /* without any progress a run has failed */
+	BENCH_OUTSTANDING = 1024, /* messages of one sender on their way, at most: a power of two */
+	BENCH_TEXT_MIN = 16	  /* bytes of a text: it bears a number */
+};
+
+/* Says what is wrong and ends the program: a load generator has nothing to go on with. */
+__attribute__((noreturn, format(printf, 1, 2))) void die(const char *format, ...);
+/* Memory, or the end. */
+void *must_alloc(size_t count, size_t size);
+
+/* --- measure.c: clocks, processes, latencies --------------------------------------------------------- */
+
+struct process {
+	const char *name;
+	pid_t pid;
+	uint64_t cpu_ns; /* at the last process_mark */
+};
+
+uint64_t now_ns(void);
+/* CPU time that the process has used since it began, all threads, in ns. */
+uint64_t process_cpu_ns(const struct process *process);
+/* Its memory: what is its own, and its share of what it shares (PSS). */
+uint64_t process_memory(const struct process *process);
+
+/* How many times each span came, in steps of 1/64 of it. */
+enum { HISTOGRAM_STEPS = 64, HISTOGRAM_SIZE = 64 * HISTOGRAM_STEPS };
+struct histogram {
+	uint64_t counts[HISTOGRAM_SIZE];
+	uint64_t total;
+};
+void histogram_add(struct histogram *histogram, uint64_t ns);
+/* The span, in us, that a part (0.99) of all are not above. */
+double histogram_us(const struct histogram *histogram, double part);
+
+/* --- conn.c: sockets --------------------------------------------------------------------------------- */
+
+struct bytes {
+	char *data;
+	size_t len, capacity;
+};
+void bytes_add(struct bytes *bytes, const char *data, size_t len);
+
+struct conn {
+	int fd;		      /* -1: closed */
+	bool queued, waiting; /* to be written in this turn; for the kernel's buffer */
+	struct bytes in, out;
+	/* A line without its end; it ends with '\0'. */
+	void (*on_line)(struct conn *conn, char *line, size_t len);
+	void *owner;
+};
+
+/* Begins to connect. The n-th connection has a source address that has ports left. */
+void conn_open(struct conn *conn, const struct sockaddr_in *to, size_t n);
+/* Closed at once, and forgotten. */
+void conn_close(struct conn *conn);
+/* Sent when this turn of the loop ends. */
+void conn_write(struct conn *conn, const char *data, size_t len);
+__attribute__((format(printf, 2, 3))) void conn_print(struct conn *conn, const char *format, ...);
+/* One turn of the loop: until something has come, or at most that long. */
+void loop_turn(int timeout_ms);
+/* Turns until *count has come to target. It fails where nothing happens for BENCH_STALL_S. */
+void loop_until(const size_t *count, size_t target, const char *what);
+/* The time at which this turn began. */
+extern uint64_t loop_now_ns;
+
+/* The number behind a key that is in the line (`"seq":`); false: it is not there. */
+bool line_number(const char *line, const char *key, uint64_t *out);
+bool line_begins(const char *line, const char *beginning);
+
+/* --- main.c: what was asked for ---------------------------------------------------------------------- */
+
+struct options {
+	struct sockaddr_in to[BENCH_ADDRESSES];
+	size_t to_count;
+	struct process processes[BENCH_PROCESSES];
+	size_t process_count;
+	bool relay; /* it is the relay that is there: lines are forwarded, nothing is asked */
+	bool json;
+	bool storm;
+	bool by_password;
+	unsigned users, window, text, ack_every, rate, backlog;
+	double seconds, warm;
+};
+extern struct options options;
+
+/* --- report.c: what came of it ----------------------------------------------------------------------- */
+
+__attribute__((format(printf, 3, 4))) void report(double value, const char *unit, const char *name,
+						  ...);
+/* Each process's CPU, from process_mark_all to process_stop_all, for each of `count` things. */
+void process_mark_all(void);
+void process_stop_all(void);
+void report_cpu(double count, const char *of);
+void report_latencies(const struct histogram *histogram);
+/* Prints what was reported: a line for people, or one JSON object. */
+void report_print(const char *mode);
+
+/* --- users.c: users and their logins ----------------------------------------------------------------- */
+
+struct user {
+	struct conn conn; /* first: a conn's user is the conn */
+	uint64_t id;	  /* of the relay: its room */
+	char token[BENCH_TOKEN_MAX];
+	size_t number;
+	size_t address; /* of options.to */
+	uint64_t began_ns;
+	void (*on_line)(struct conn *conn, char *line, size_t len); /* once it is logged in */
+};
+
+enum login_how {
+	LOGIN_NONE,	/* connects alone */
+	LOGIN_REGISTER, /* and does not log in */
+	LOGIN_NEW,	/* registers, and logs in */
+	LOGIN_BY_PASSWORD,
+	LOGIN_BY_TOKEN
+};
+
+enum { LOGIN_AT_A_TIME = 64 };
+
+/* What comes for them is ignored, unless their on_line is set. */
+struct user *users_new(size_t count);
+void users_destroy(struct user *users, size_t count);
+/*
+ * Does it on each of them, so many at a time: on a new connection, where the user has none. The latencies, from the
+ * connecting to the answer, may be NULL.
+ */
+void users_login(struct user *users, size_t count, enum login_how how, size_t at_a_time,
+		 struct histogram *latencies);
+void users_close(struct user *users, size_t count);
+/* A line that should not have come ends the program, with what it says. */
+void expect_no_error(const char *line);
+
+/* --- The modes: each runs, reports, and returns whether all was right -------------------------------- */
+
+/* One that sends to some who receive. */
+struct stream;
+bool mode_pairs(void), mode_cluster(void), mode_fanout(void);
+bool mode_idle(void), mode_login(void), mode_offline(void), mode_history(void);
+
+/* A send's frame, of which each copy differs in its number, its id and its cid alone. */
+struct frame {
+	char *data;
+	size_t len, id, cid, text; /* where they begin */
+	uint64_t sender;	   /* in the cid */
+};
+void frame_init(struct frame *frame, const char *target_key, uint64_t target, uint64_t sender);
+/* Makes it the n-th. */
+void frame_number(struct frame *frame, uint64_t n);
+void frame_finish(struct frame *frame);
+
+#endif

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: MIT
+"""The load generator: it works in every mode, and counts what is lost, doubled or out of order. Nothing is timed here."""
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
+
+from chatd import Node, proves, run  # noqa: E402
+
+BENCH, RELAY = os.environ["CHAT_BENCH"], os.environ["BENCH_RELAY"]
+QUICK = ["--seconds", "0.2", "--warm", "0.1"]
+
+
+def bench(mode, port, *options, expect=0):
+    command = [BENCH, mode, "--json", "--to", f"127.0.0.1:{port}", *QUICK, *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == expect, (command, done.returncode, done.stdout, done.stderr)
+    return json.loads(done.stdout)
+
+
+def is_clean(result):
+    return result["deliveries"] > 0 and not any(result[key] for key in ("lost", "doubled", "reordered", "unanswered"))
+
+
+class BadRelay(threading.Thread):
+    """Two connections; what the one sends the other is given, but for the lines that `change` changes: it is given their number."""
+
+    def __init__(self, change):
+        super().__init__(daemon=True)
+        self.change = change
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.start()
+
+    def run(self):
+        ends = []
+        for _ in range(2):
+            end = self.listener.accept()[0]
+            file = end.makefile("rwb")
+            assert file.readline().startswith(b"join ")
+            file.write(b'{"id":2}\n')
+            file.flush()
+            ends.append(file)
+        for line in ends[0]:
+            number = int(re.search(rb'"text":"(\d{10})', line)[1])
+            for other in self.change(number, line):
+                ends[1].write(other)
+            ends[1].flush()
+
+
+def lose(number, line):
+    return [] if number in (7, 20) else [line]
+
+
+def double(number, line):
+    return [line, line] if number == 7 else [line]
+
+
+def swap(number, line, kept=[]):
+    if number == 7:
+        kept.append(line)
+        return []
+    return [line, kept[0]] if number == 8 else [line]
+
+
+@proves()
+def everything_arrives_in_order_and_is_counted():
+    node = Node()
+    cpu = ["--process", f"chatd={node.process.pid}"]
+    for options in (["--window", "16"], ["--window", "1"], ["--rate", "500"]):
+        result = bench("pairs", node.port, "--users", "8", *cpu, *options)
+        assert is_clean(result) and result["cpu_delivery_chatd_us"] > 0 and result["p50_us"] <= result["p99_us"], result
+    assert is_clean(bench("fanout", node.port, "--users", "9", "--window", "4", *cpu))
+    assert is_clean(bench("cluster", node.port, "--users", "4", "--to", f"127.0.0.1:{node.port}"))
+    node.finish()
+
+
+@proves()
+def idle_connections_are_weighed():
+    node = Node()
+    result = bench("idle", node.port, "--users", "1000", "--process", f"chatd={node.process.pid}")
+    assert 200 < result["open_chatd_bytes"] < result["logged_in_chatd_bytes"] < 40000, result
+    node.finish()
+
+
+@proves()
+def logins_are_counted():
+    node = Node()
+    for options in ([], ["--password"], ["--storm"]):
+        result = bench("login", node.port, "--users", "20", *options, "--process", f"chatd={node.process.pid}")
+        assert result["logins"] == 20 and result["cpu_login_us"] > 0, result
+    node.finish()
+
+
+@proves()
+def a_backlog_is_drained_and_a_history_is_read():
+    node = Node()
+    result = bench("offline", node.port, "--users", "6", "--backlog", "300", "--process", f"chatd={node.process.pid}")
+    assert result["wrong"] == 0 and result["messages"] == 900 and result["cpu_drained_us"] > 0, result
+    result = bench("history", node.port, "--users", "2", "--backlog", "300", "--process", f"chatd={node.process.pid}")
+    assert result["cpu_begin_us"] > 0 and result["cpu_middle_us"] > 0 and result["cpu_end_us"] > 0, result
+    node.finish()
+
+
+@proves()
+def the_relay_forwards_between_pairs_and_in_a_group():
+    relay = subprocess.Popen([RELAY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    port = int(relay.stdout.readline())
+    cpu = ["--relay", "--process", f"relay={relay.pid}"]
+    assert is_clean(bench("pairs", port, "--users", "8", *cpu))
+    assert is_clean(bench("fanout", port, "--users", "9", "--window", "4", *cpu))
+    assert bench("idle", port, "--users", "400", *cpu)["open_relay_bytes"] > 500
+    relay.stdin.close()
+    assert relay.wait() == 0
+
+
+@proves()
+def what_is_wrong_is_told():
+    options = ["--relay", "--users", "2", "--window", "64"]
+    for change, key, count in ((lose, "lost", 2), (double, "doubled", 1), (swap, "reordered", 1)):
+        result = bench("pairs", BadRelay(change).port, *options, expect=1)
+        wrong = {name: result[name] for name in ("lost", "doubled", "reordered")}
+        assert wrong == {"lost": 0, "doubled": 0, "reordered": 0, key: count}, wrong
+
+
+run(globals())
