@@ -151,27 +151,33 @@ void link_on_opened(const struct event *event)
 
 static void remember_conn(struct server *server, uint64_t conn, uint64_t link)
 {
-	if (server->conn_count == 0)
-		server->conn_base = conn;
 	if (server->conn_count == server->conn_room) {
 		server->conn_room = server->conn_room * 2 + 64;
-		server->conn_links =
-			realloc(server->conn_links, server->conn_room * sizeof(uint64_t));
-		if (!server->conn_links)
+		server->conns = realloc(server->conns, server->conn_room * sizeof(*server->conns));
+		if (!server->conns)
 			abort();
 	}
-	if (conn != server->conn_base + server->conn_count)
+	if (server->conn_count > 0 && conn <= server->conns[server->conn_count - 1].conn)
 		sim_fail("transport", "%s numbers connections out of turn", server->name);
-	server->conn_links[server->conn_count++] = link;
+	server->conns[server->conn_count++] = (struct conn_of_link){conn, link};
 }
 
 static struct link *link_of(void *context, uint64_t conn)
 {
 	struct server *server = context;
+	size_t low = 0, high = server->conn_count;
 	struct link *link = NULL;
 
-	if (conn >= server->conn_base && conn - server->conn_base < server->conn_count)
-		link = link_get(server->conn_links[conn - server->conn_base]);
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (server->conns[middle].conn < conn)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low < server->conn_count && server->conns[low].conn == conn)
+		link = link_get(server->conns[low].link);
 	if (!link || link->conn != conn)
 		sim_fail("transport", "%s speaks of a connection that is over", server->name);
 	return link;
@@ -340,8 +346,8 @@ void link_on_down(const struct event *event)
 		device_input(link->device, down->bytes + down->head, len);
 	pipe_drop(down, len);
 	link->took = true;
-	if (link->full && transport_ops.queued(link->server, link->conn) <=
-				  sim.setup.node.output_high / 2) {
+	if (link->full &&
+	    transport_ops.queued(link->server, link->conn) <= sim.setup.node.output_high / 2) {
 		link->full = false;
 		clock_in(0, EVENT_LINK_DRAINED, link->id, 0);
 	}

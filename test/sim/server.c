@@ -252,7 +252,7 @@ void servers_finish(void)
 			chat_node_destroy(server->node);
 			bus_stop(server);
 		}
-		free(server->conn_links);
+		free(server->conns);
 	}
 	memset(sim.servers, 0, sizeof(sim.servers));
 }

@@ -198,6 +198,11 @@ struct pool {
 
 enum server_state { SERVER_DOWN, SERVER_UP, SERVER_DRAINING };
 
+struct conn_of_link {
+	uint64_t conn; /* the node's number */
+	uint64_t link;
+};
+
 struct server {
 	unsigned index;
 	char name[16];
@@ -210,8 +215,7 @@ struct server {
 	unsigned spins;	  /* ticks in a row that asked for another at once */
 	uint64_t paused_until_us;
 	int64_t skew_ms; /* of its wall clock */
-	uint64_t conn_base; /* the first number that its node gave a connection */
-	uint64_t *conn_links; /* from there on: whose they are */
+	struct conn_of_link *conns; /* ascending: what its node called each */
 	size_t conn_count, conn_room;
 };
 
