@@ -147,6 +147,28 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
 
 /* --- Input ------------------------------------------------------------------------------------------- */
 
+/* Bytes of the peer's that wait to be read, here or in the kernel. */
+static size_t connection_waiting(const struct connection *c)
+{
+	size_t here = evbuffer_get_length(bufferevent_get_input(c->bev));
+	int waiting = 0;
+
+	return ioctl(bufferevent_getfd(c->bev), FIONREAD, &waiting) == 0 ? here + (size_t)waiting
+									 : here;
+}
+
+/* Whether the peer has taken or sent anything since this was last called. */
+static bool connection_has_moved(struct connection *c)
+{
+	uint64_t taken = c->queued_total - connection_queued(c);
+	size_t waiting = connection_waiting(c);
+	bool moved = taken != c->taken_seen || waiting != c->waiting_seen;
+
+	c->taken_seen = taken;
+	c->waiting_seen = waiting;
+	return moved;
+}
+
 /* Gives the node what has come. */
 static void connection_feed(struct connection *c)
 {
@@ -168,6 +190,7 @@ static void connection_feed(struct connection *c)
 	if (c->state == CONNECTION_OPEN && paused) {
 		c->state = CONNECTION_PAUSED;
 		bufferevent_disable(c->bev, EV_READ);
+		connection_has_moved(c); /* what is seen from now on */
 	} else if (c->state == CONNECTION_OPEN && c->ended) {
 		chat_node_input_end(c->server->node, c->number);
 	}
@@ -305,29 +328,12 @@ static void transport_resume(void *context, uint64_t number)
 	server_wake(server);
 }
 
-/* Whether something that the peer sent waits, here or in the kernel. */
-static bool connection_has_input(const struct connection *c)
-{
-	int waiting = 0;
-
-	if (evbuffer_get_length(bufferevent_get_input(c->bev)) > 0)
-		return true;
-	return ioctl(bufferevent_getfd(c->bev), FIONREAD, &waiting) == 0 && waiting > 0;
-}
-
 static bool transport_is_alive(void *context, uint64_t number)
 {
 	struct server *server = context;
 	struct connection *c = table_find(&server->table, number);
-	uint64_t taken;
-	bool took;
 
-	if (!c || c->state != CONNECTION_PAUSED)
-		return false;
-	taken = c->queued_total - connection_queued(c);
-	took = taken != c->taken_seen;
-	c->taken_seen = taken;
-	return took || connection_has_input(c);
+	return c && c->state == CONNECTION_PAUSED && connection_has_moved(c);
 }
 
 const struct chat_transport_ops connection_transport = {

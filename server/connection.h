@@ -29,8 +29,9 @@ struct connection {
 	bool resuming; /* it is in the server's list of those to resume */
 	struct bufferevent *bev;
 	uint64_t queued_total; /* bytes, ever */
-	uint64_t taken_seen;   /* how many of them the peer had taken when that was last asked */
-	struct event timer;    /* of closing */
+	uint64_t taken_seen; /* how many of them the peer had taken when that was last looked at */
+	size_t waiting_seen; /* and how many bytes of its own waited to be read */
+	struct event timer;  /* of closing */
 	struct connection *next_in_table;
 	struct connection *next_resuming;
 	struct connection *prev, *next; /* all of the server's */

@@ -146,7 +146,7 @@ def test_drain_timeout():
     clients = [chatd.user() for _ in range(3)]
     chatd.process.send_signal(signal.SIGTERM)
     assert chatd.process.wait(5) == 0
-    assert any("event=drain_timeout" in line for line in chatd.log)
+    eventually(lambda: any("event=drain_timeout" in line for line in chatd.log))
     del clients
 
 

@@ -47,28 +47,34 @@ def test_the_time_to_log_in_is_not_put_off():
     chatd.finish()
 
 
-@proves("`ping`, or a blank line, is enough to stay.")
-def test_a_slow_reader_that_pings_stays():
+def deaf(chatd):
+    """A client that has asked for far more than it takes, so that the server does not read what it says."""
+    client = chatd.user()
+    for _ in range(4):
+        client.send(client, "x" * 16000)
+    asked = [client.ask("history", user=client.id) for _ in range(400)]
+    return client, asked
+
+
+@proves("`ping`, or a blank line, is enough to stay.",
+        "A connection from which nothing has come for 3 × `heartbeat` (default heartbeat 30 s) is closed with `bye` `idle`.")
+def test_who_does_not_read():
     chatd = Chatd(settings=["heartbeat=300ms", "output_high=16k"])
-    a, slow = chatd.user(), chatd.client()
-    slow.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    slow.id = chatd.user().id
-    slow.login(device="slow")
-    text = "x" * 4000
-    for _ in range(100):
-        a.send(slow, text)
-    # So much waits for it that the server does not read what it says; it takes a little at a time for longer than idle is.
-    seen, until = 0, time.monotonic() + 2
+    pinging, silent = deaf(chatd), deaf(chatd)
+    until = time.monotonic() + 2
     while time.monotonic() < until:
-        slow.write(b'{"type":"ping"}\n')
-        a.write(b"\n")
-        slow.buffer += slow.socket.recv(2000)
-        time.sleep(0.02)
-    slow.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-    while seen < 100:
-        frame = slow.next()
-        assert frame["type"] in ("message", "pong"), frame
-        seen += frame["type"] == "message"
+        pinging[0].frame(type="ping")
+        time.sleep(0.05)
+    client, asked = pinging
+    for number in asked:
+        assert client.reply(number)["type"] == "ok"
+    client.settle()
+    # Of the other as many are answered as had been heard before the server had enough.
+    client, asked = silent
+    frames = []
+    while (frame := client.next()) is not None:
+        frames.append(frame)
+    assert 0 < len(frames) < len(asked) and frames[-1]["code"] == "idle", frames[-1]
     chatd.finish()
 
 

@@ -59,8 +59,9 @@ struct chat_transport_ops {
 	 */
 	void (*resume)(void *context, uint64_t conn);
 	/*
-	 * Whether the peer has shown since the last call that it is there, though the node has read nothing of it: it took some of
-	 * what was queued, or what it sent waits to be read. Asked before a connection is closed as idle. May be NULL: never.
+	 * Whether the peer has shown that it is there, though the node has read nothing of it: since its input was refused, or since
+	 * the last call, it took some of what was queued, or sent something. Asked before a connection is closed as idle. May be
+	 * NULL: never.
 	 */
 	bool (*is_alive)(void *context, uint64_t conn);
 };
