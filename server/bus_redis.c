@@ -21,11 +21,10 @@
 #include "bus_channels.h"
 #include "env.h"
 #include "log.h"
+#include "redis_url.h"
 #include "server.h"
 
 enum {
-	BUS_HOSTS_MAX = 8,
-	BUS_PORT_DEFAULT = 6379,
 	BUS_CONNECT_MS = 3000,	  /* until a server has answered for the first time */
 	BUS_BACKOFF_MIN_MS = 100, /* before it is tried again; doubles */
 	BUS_BACKOFF_MAX_MS = 2000,
@@ -54,8 +53,7 @@ struct link {
 
 struct host {
 	struct bus_redis *bus;
-	char name[256];
-	int port;
+	const struct redis_host *at;
 	struct link publisher, listener;
 	struct channels channels;
 	uint64_t heard_ms; /* when it heard itself last */
@@ -64,90 +62,17 @@ struct host {
 
 struct bus_redis {
 	struct server *server;
-	struct host hosts[BUS_HOSTS_MAX];
-	size_t host_count;
-	char password[256];
-	unsigned number; /* keeps clusters on one server apart */
+	struct redis_url url;
+	struct host hosts[BUS_HOSTS_MAX]; /* as many as the URL has */
 	uint64_t issued, confirmed;
 	uint64_t dropped;
 	struct event *flush; /* asks for the channels that wait */
 	struct event *beat;
 };
 
-/* --- The URL ----------------------------------------------------------------------------------------- */
-
 bool bus_redis_is_url(const char *url)
 {
 	return strncmp(url, "redis:", 6) == 0;
-}
-
-static int url_refuse(struct setting_error *error, const char *why)
-{
-	snprintf(error->text, sizeof(error->text),
-		 "bus is redis://[:PASSWORD@]HOST[:PORT][,HOST2[:PORT]][/NUMBER]: %s", why);
-	return CHAT_ERR_INVALID;
-}
-
-static bool host_parse(const char *text, size_t len, struct host *out)
-{
-	const char *colon = memchr(text, ':', len);
-	size_t name_len = colon ? (size_t)(colon - text) : len;
-	char port[8] = "";
-
-	out->port = BUS_PORT_DEFAULT;
-	if (name_len == 0 || name_len >= sizeof(out->name))
-		return false;
-	memcpy(out->name, text, name_len);
-	if (!colon)
-		return true;
-	if (len - name_len - 1 == 0 || len - name_len - 1 > 5)
-		return false;
-	memcpy(port, colon + 1, len - name_len - 1);
-	out->port = atoi(port);
-	return strspn(port, "0123456789") == strlen(port) && out->port >= 1 && out->port <= 65535;
-}
-
-static int hosts_parse(struct bus_redis *bus, const char *text, size_t len,
-		       struct setting_error *error)
-{
-	const char *end = text + len;
-
-	for (; text <= end; bus->host_count++) {
-		const char *comma = memchr(text, ',', (size_t)(end - text));
-		const char *stop = comma ? comma : end;
-
-		if (bus->host_count == BUS_HOSTS_MAX)
-			return url_refuse(error, "there are too many hosts");
-		if (!host_parse(text, (size_t)(stop - text), &bus->hosts[bus->host_count]))
-			return url_refuse(error, "a host has no name, or a port that is none");
-		text = stop + 1;
-	}
-	return 0;
-}
-
-static int url_parse(struct bus_redis *bus, const char *url, struct setting_error *error)
-{
-	const char *text, *at, *slash;
-
-	if (strncmp(url, "redis://", 8) != 0)
-		return url_refuse(error, "it does not begin with redis://");
-	text = url + 8;
-	at = strrchr(text, '@');
-	if (at) {
-		size_t len = (size_t)(at - text);
-
-		if (text[0] != ':' || len < 2 || len > sizeof(bus->password))
-			return url_refuse(error, "before the @ stands a colon and the password");
-		memcpy(bus->password, text + 1, len - 1);
-		text = at + 1;
-	}
-	slash = strchr(text, '/');
-	if (slash) {
-		if (strlen(slash + 1) > 5 || strspn(slash + 1, "0123456789") != strlen(slash + 1))
-			return url_refuse(error, "behind the / stands a number");
-		bus->number = (unsigned)strtoul(slash + 1, NULL, 10);
-	}
-	return hosts_parse(bus, text, slash ? (size_t)(slash - text) : strlen(text), error);
 }
 
 /* --- Channels ---------------------------------------------------------------------------------------- */
@@ -158,7 +83,7 @@ static const char kinds[] = {
 static int channel_write(const struct bus_redis *bus, struct chat_channel channel,
 			 char out[BUS_CHANNEL_TEXT_MAX])
 {
-	return snprintf(out, BUS_CHANNEL_TEXT_MAX, "chat:%u:%c:%llu", bus->number,
+	return snprintf(out, BUS_CHANNEL_TEXT_MAX, "chat:%u:%c:%llu", bus->url.number,
 			kinds[channel.kind], (unsigned long long)channel.id);
 }
 
@@ -182,14 +107,14 @@ static bool channel_read(const char *text, struct chat_channel *out)
 /* What the node says to itself goes over a channel of its own. */
 static int self_write(const struct bus_redis *bus, char out[BUS_CHANNEL_TEXT_MAX])
 {
-	return snprintf(out, BUS_CHANNEL_TEXT_MAX, "chat:%u:self:%.64s", bus->number,
+	return snprintf(out, BUS_CHANNEL_TEXT_MAX, "chat:%u:self:%.64s", bus->url.number,
 			bus->server->config.node);
 }
 
 static struct host *channel_host(struct bus_redis *bus, struct chat_channel channel)
 {
 	/* Other bits than the buckets are chosen by: else the channels of one host would share half of them. */
-	return &bus->hosts[(channel_hash(channel) >> 32) % bus->host_count];
+	return &bus->hosts[(channel_hash(channel) >> 32) % bus->url.host_count];
 }
 
 /* --- Links ------------------------------------------------------------------------------------------- */
@@ -207,7 +132,7 @@ static void link_log(const struct link *link, enum chat_log_level level, const c
 {
 	char host[300];
 
-	snprintf(host, sizeof(host), "%s:%d", link->host->name, link->host->port);
+	snprintf(host, sizeof(host), "%s:%d", link->host->at->name, link->host->at->port);
 	log_event(level, event, "host", host, "link", link->listens ? "listener" : "publisher",
 		  "reason", reason, NULL);
 }
@@ -241,7 +166,7 @@ static void bus_tell_confirmed(struct bus_redis *bus)
 {
 	uint64_t number = bus->issued;
 
-	for (size_t i = 0; i < bus->host_count; i++) {
+	for (size_t i = 0; i < bus->url.host_count; i++) {
 		uint64_t here = channels_in_force(&bus->hosts[i].channels, bus->issued);
 
 		if (here < number)
@@ -324,8 +249,8 @@ static void on_hello(redisAsyncContext *redis, void *answer, void *unused)
 static bool link_try(struct link *link)
 {
 	const struct host *host = link->host;
-	const char *password = host->bus->password;
-	redisAsyncContext *redis = redisAsyncConnect(host->name, host->port);
+	const char *password = host->bus->url.password;
+	redisAsyncContext *redis = redisAsyncConnect(host->at->name, host->at->port);
 
 	if (!redis)
 		return false;
@@ -431,7 +356,7 @@ static void on_flush(evutil_socket_t fd, short what, void *context)
 
 	(void)fd;
 	(void)what;
-	for (size_t i = 0; i < bus->host_count; i++) {
+	for (size_t i = 0; i < bus->url.host_count; i++) {
 		struct host *host = &bus->hosts[i];
 
 		while (host->listener.state == LINK_UP && host->channels.waiting_count > 0)
@@ -531,7 +456,7 @@ static void on_beat(evutil_socket_t fd, short what, void *context)
 
 	(void)fd;
 	(void)what;
-	for (size_t i = 0; i < bus->host_count; i++)
+	for (size_t i = 0; i < bus->url.host_count; i++)
 		host_beat(&bus->hosts[i], env_monotonic_ms());
 	timer_arm(bus->beat, BUS_BEAT_MS);
 }
@@ -551,7 +476,7 @@ struct chat_bus bus_redis_port(struct bus_redis *bus)
 
 bool bus_redis_is_up(const struct bus_redis *bus)
 {
-	for (size_t i = 0; i < bus->host_count; i++)
+	for (size_t i = 0; i < bus->url.host_count; i++)
 		if (bus->hosts[i].listener.state != LINK_UP ||
 		    bus->hosts[i].publisher.state != LINK_UP)
 			return false;
@@ -560,7 +485,7 @@ bool bus_redis_is_up(const struct bus_redis *bus)
 
 bool bus_redis_is_flushed(const struct bus_redis *bus)
 {
-	for (size_t i = 0; i < bus->host_count; i++) {
+	for (size_t i = 0; i < bus->url.host_count; i++) {
 		const struct link *link = &bus->hosts[i].publisher;
 
 		if (link->state == LINK_UP && sdslen(link->redis->c.obuf) > 0)
@@ -590,10 +515,11 @@ static int bus_begin(struct bus_redis *bus)
 	bus->beat = evtimer_new(bus->server->base, on_beat, bus);
 	if (!bus->flush || !bus->beat)
 		return CHAT_ERR_NOMEM;
-	for (size_t i = 0; i < bus->host_count; i++) {
+	for (size_t i = 0; i < bus->url.host_count; i++) {
 		struct host *host = &bus->hosts[i];
 
 		host->bus = bus;
+		host->at = &bus->url.hosts[i];
 		if (channels_init(&host->channels) != 0 ||
 		    link_init(&host->publisher, host, false) != 0 ||
 		    link_init(&host->listener, host, true) != 0)
@@ -612,7 +538,7 @@ int bus_redis_create(struct server *server, const char *url, struct bus_redis **
 	snprintf(error->text, sizeof(error->text), "bus: out of memory");
 	if (bus) {
 		bus->server = server;
-		err = url_parse(bus, url, error);
+		err = redis_url_parse(url, &bus->url, error);
 		if (err == 0)
 			err = bus_begin(bus);
 	}
@@ -641,7 +567,7 @@ void bus_redis_destroy(struct bus_redis *bus)
 {
 	if (!bus)
 		return;
-	for (size_t i = 0; i < bus->host_count; i++) {
+	for (size_t i = 0; i < bus->url.host_count; i++) {
 		link_finish(&bus->hosts[i].publisher);
 		link_finish(&bus->hosts[i].listener);
 		channels_finish(&bus->hosts[i].channels);
@@ -653,7 +579,7 @@ void bus_redis_destroy(struct bus_redis *bus)
 	free(bus);
 }
 
-static int host_check(const struct bus_redis *bus, const struct host *host,
+static int host_check(const struct redis_url *url, const struct redis_host *host,
 		      struct setting_error *error)
 {
 	struct timeval limit = {.tv_sec = BUS_CONNECT_MS / 1000};
@@ -663,7 +589,7 @@ static int host_check(const struct bus_redis *bus, const struct host *host,
 
 	if (redis && !redis->err) {
 		redisSetTimeout(redis, limit);
-		reply = bus->password[0] ? redisCommand(redis, "AUTH %s", bus->password)
+		reply = url->password[0] ? redisCommand(redis, "AUTH %s", url->password)
 					 : redisCommand(redis, "PING");
 	}
 	if (reply && reply->type != REDIS_REPLY_ERROR)
@@ -679,12 +605,12 @@ static int host_check(const struct bus_redis *bus, const struct host *host,
 	return err;
 }
 
-int bus_redis_check(const char *url, struct setting_error *error)
+int bus_redis_check(const char *text, struct setting_error *error)
 {
-	struct bus_redis bus = {0};
-	int err = url_parse(&bus, url, error);
+	struct redis_url url;
+	int err = redis_url_parse(text, &url, error);
 
-	for (size_t i = 0; err == 0 && i < bus.host_count; i++)
-		err = host_check(&bus, &bus.hosts[i], error);
+	for (size_t i = 0; err == 0 && i < url.host_count; i++)
+		err = host_check(&url, &url.hosts[i], error);
 	return err;
 }
