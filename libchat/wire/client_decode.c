@@ -183,9 +183,12 @@ static void take_conversation(struct take *take, json_t *object, struct chat_con
 	if (out->read_seq > out->last_seq)
 		chat_take_fail(take, "read_seq", "is beyond last_seq");
 	out->peer_hidden = out->target.group == 0 && !json_object_get(object, "peer_delivered_seq");
-	out->peer_delivered_seq =
-		chat_take_optional(take, object, "peer_delivered_seq", CHAT_ID_MAX, 0);
-	out->peer_read_seq = chat_take_optional(take, object, "peer_read_seq", CHAT_ID_MAX, 0);
+	if (out->target.group == 0 && !out->peer_hidden) {
+		out->peer_delivered_seq =
+			chat_take_integer(take, object, "peer_delivered_seq", 0, CHAT_ID_MAX);
+		out->peer_read_seq =
+			chat_take_optional(take, object, "peer_read_seq", CHAT_ID_MAX, 0);
+	}
 	if (!last)
 		return;
 	message = chat_arena_alloc(take->arena, sizeof(*message));
@@ -227,7 +230,8 @@ static void take_friends(struct take *take, json_t *object, struct chat_friends 
 
 		take_user(take, item, &items[i].user);
 		items[i].state = take_friend_state(take, item);
-		items[i].online = chat_take_flag(take, item, "online");
+		if (items[i].state == CHAT_FRIEND_FRIENDS) /* it is there for these alone */
+			items[i].online = chat_take_flag(take, item, "online");
 	}
 	out->items = items;
 	out->next = take_next(take, object);
