@@ -106,32 +106,55 @@ static bool address_set(struct sockaddr_storage *address, int family, const char
 	       1;
 }
 
-/* PROXY TCP4 192.168.0.1 192.168.0.11 56324 443\r\n */
+/* Without leading zeros, as the specification has it. */
+static bool v1_is_port(const char *text)
+{
+	size_t len = strspn(text, "0123456789");
+
+	return len > 0 && len <= 5 && text[len] == '\0' && (len == 1 || text[0] != '0') &&
+	       atoi(text) <= 65535;
+}
+
+/* PROXY TCP4 192.168.0.1 192.168.0.11 56324 443, with one space between two fields. */
+static enum proxy_result v1_read(char *line, struct sockaddr_storage *address)
+{
+	enum { KIND = 1, FROM, TO, FROM_PORT, TO_PORT, FIELDS };
+	struct sockaddr_storage to;
+	char *fields[FIELDS];
+	size_t count = 0;
+	int family;
+
+	while (line && count < FIELDS)
+		fields[count++] = strsep(&line, " ");
+	if (count > KIND && strcmp(fields[KIND], "UNKNOWN") == 0)
+		return PROXY_LOCAL;
+	if (line || count < FIELDS)
+		return PROXY_BAD;
+	family = strcmp(fields[KIND], "TCP4") == 0   ? AF_INET
+		 : strcmp(fields[KIND], "TCP6") == 0 ? AF_INET6
+						     : AF_UNSPEC;
+	return family != AF_UNSPEC && address_set(address, family, fields[FROM]) &&
+			       address_set(&to, family, fields[TO]) &&
+			       v1_is_port(fields[FROM_PORT]) && v1_is_port(fields[TO_PORT])
+		       ? PROXY_OK
+		       : PROXY_BAD;
+}
+
 static enum proxy_result v1_parse(const unsigned char *bytes, size_t count, size_t *len,
 				  struct sockaddr_storage *address)
 {
 	size_t window = count < PROXY_V1_MAX ? count : PROXY_V1_MAX;
 	const unsigned char *end = memchr(bytes, '\n', window);
-	char line[PROXY_V1_MAX + 1], family[8], from[48], to[48];
-	unsigned from_port, to_port;
+	char line[PROXY_V1_MAX + 1];
 
 	if (!end)
 		return window == PROXY_V1_MAX ? PROXY_BAD : PROXY_MORE;
 	*len = (size_t)(end - bytes) + 1;
-	if (*len < 2 || end[-1] != '\r')
+	if (end[-1] != '\r' || memchr(bytes, '\0', *len)) /* it begins with "PROXY " */
 		return PROXY_BAD;
 	memcpy(line, bytes, *len - 2);
 	line[*len - 2] = '\0';
-	if (strncmp(line, "PROXY UNKNOWN", 13) == 0)
-		return PROXY_LOCAL;
-	if (sscanf(line, "PROXY %7s %47s %47s %5u %5u", family, from, to, &from_port, &to_port) !=
-	    5)
-		return PROXY_BAD;
-	if (strcmp(family, "TCP4") == 0)
-		return address_set(address, AF_INET, from) ? PROXY_OK : PROXY_BAD;
-	if (strcmp(family, "TCP6") == 0)
-		return address_set(address, AF_INET6, from) ? PROXY_OK : PROXY_BAD;
-	return PROXY_BAD;
+	return v1_read(line, address);
 }
 
 static enum proxy_result v2_parse(const unsigned char *bytes, size_t count, size_t *len,

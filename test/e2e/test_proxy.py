@@ -72,6 +72,7 @@ def test_health_checks():
 def test_what_is_no_header_is_closed():
     chatd = Chatd(settings=["proxy_protocol=true", "login_timeout=500ms"])
     for said in (b'{"type":"ping"}\n', b"PROXY TCP4 nonsense\r\n", b"PROXY TCP5 1.2.3.4 1.2.3.4 1 2\r\n", b"PROXY " + b"x" * 200,
+                 b"PROXY TCP4 1.2.3.4 nonsense 1 2\r\n", b"PROXY TCP4 1.2.3.4 1.2.3.4 1 65536\r\n", b"PROXY TCP4 1.2.3.4 1.2.3.4 1 2 3\r\n",
                  SIGNATURE + b"\x31\x11\x00\x0c" + b"\0" * 12, SIGNATURE + b"\x21\x11\xff\xff", b"PRO", b""):
         with socket.create_connection(("127.0.0.1", chatd.port), TIMEOUT) as s:
             s.sendall(said)
