@@ -57,7 +57,8 @@ static bool host_parse(const char *text, size_t len, struct mysql_host *out)
 	size_t name_len = colon ? (size_t)(colon - text) : len;
 	char port[8] = "";
 
-	if (name_len == 0 || name_len >= sizeof(out->name))
+	if (name_len == 0 || name_len >= sizeof(out->name) || memchr(text, '@', name_len) ||
+	    memchr(text, '/', name_len))
 		return false;
 	memcpy(out->name, text, name_len);
 	out->name[name_len] = '\0';
@@ -104,7 +105,7 @@ int chat_mysql_url_parse(const char *text, struct mysql_url *out, struct chat_st
 		return url_refuse(error, "no database is named");
 	strcpy(out->database, slash + 1);
 	at = memchr(text, '@', (size_t)(slash - text));
-	if (!at)
+	if (!at || at == text || *text == ':')
 		return url_refuse(error, "no user is named");
 	colon = memchr(text, ':', (size_t)(at - text));
 	if (!url_unescape(text, (size_t)((colon ? colon : at) - text), out->user,
@@ -113,7 +114,8 @@ int chat_mysql_url_parse(const char *text, struct mysql_url *out, struct chat_st
 				    sizeof(out->password))))
 		return url_refuse(error, "user or password is too long, or has a stray %");
 	if (!hosts_parse(at + 1, (size_t)(slash - at - 1), out))
-		return url_refuse(
-			error, "a host has no name, or a port that is none, or there are too many");
+		return url_refuse(error,
+				  "a host has no name, or a port that is none, or there are too "
+				  "many; in a password @ is %40");
 	return 0;
 }
