@@ -13,6 +13,7 @@ UNFINISHED = re.compile(r"\b(?:" + "|".join(["TO" + "DO", "FIX" + "ME", "XX" + "
 SOMEBODYS_MACHINE = re.compile("(?<![a-z.])/(?:ho" + "me|ro" + "ot|wo" + "rk|Us" + "ers)/")
 CODE = {".c", ".h", ".py", ".sql", ".build"}
 LICENSED = {".c", ".h", ".py"}
+CORPORA = ROOT / "test" / "fuzz" / "corpus"  # bytes as they came, for no reader
 
 
 def tracked():
@@ -68,6 +69,6 @@ def check(path):
         yield from check_functions(lines)
 
 
-wrong = [f"{path.relative_to(ROOT)}:{number}: {what}" for path in tracked() for number, what in check(path)]
+wrong = [f"{path.relative_to(ROOT)}:{number}: {what}" for path in tracked() if CORPORA not in path.parents for number, what in check(path)]
 print("\n".join(wrong) or "clean")
 sys.exit(1 if wrong else 0)
