@@ -154,6 +154,10 @@ static void receive(struct chat_node *node, const struct bus_message *message,
 	case BUS_SWEEP:
 		chat_sweep_start(node);
 		break;
+	case BUS_GOING:
+		if (chat_view_equal(message->frame, chat_view_of(node->config.name)))
+			chat_presence_going(node, message->user);
+		break;
 	}
 }
 

@@ -21,8 +21,9 @@ enum bus_kind {
 	BUS_MESSAGE = 1, /* a message was committed: user to other, or user in group */
 	BUS_PUSH,	 /* to the sessions of other, or of the group's members but `user` */
 	BUS_MEMBER, /* the membership of `user` in group has changed; the frame is theirs, or the members' */
-	BUS_BYE,  /* the session of `user`, at the node that the frame names, is to end */
-	BUS_SWEEP /* the origin may have failed to say something: see for yourselves */
+	BUS_BYE,   /* the session of `user`, at the node that the frame names, is to end */
+	BUS_SWEEP, /* the origin may have failed to say something: see for yourselves */
+	BUS_GOING /* the last device of `user` is gone: the node that the frame names is to tell it */
 };
 
 enum {

@@ -73,7 +73,7 @@ bool chat_bus_decode(struct chat_view payload, struct bus_message *out)
 	uint8_t version, kind, origin_len;
 
 	if (!byte_read(&payload, &version) || version != BUS_VERSION ||
-	    !byte_read(&payload, &kind) || kind < BUS_MESSAGE || kind > BUS_SWEEP)
+	    !byte_read(&payload, &kind) || kind < BUS_MESSAGE || kind > BUS_GOING)
 		return false;
 	out->kind = (enum bus_kind)kind;
 	for (size_t i = 0; i < NUMBERS; i++)

@@ -182,7 +182,7 @@ void chat_conn_bye(struct conn *conn, enum chat_bye code, const char *message)
 	event.u.bye.reconnect = chat_bye_reconnects(code);
 	if (code == CHAT_BYE_SHUTDOWN) {
 		conn->node->env.ops->random(conn->node->env.context, &chance, sizeof(chance));
-		event.u.bye.retry_after_ms = 100 + chance % (conn->node->config.drain_ms + 1000);
+		event.u.bye.retry_after_ms = NODE_COME_BACK_MIN_MS + chance % NODE_COME_BACK_MS;
 	}
 	if (chat_conn_send(conn, &event))
 		chat_conn_close(conn, false);

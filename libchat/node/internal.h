@@ -22,6 +22,10 @@ enum {
 	NODE_MARKS_FLUSH_MS = 1000,  /* acks are written this long after the first */
 	NODE_MARKS_BATCH_MAX = 1000, /* marks in one operation; the rest goes into the next */
 	NODE_GOING_MS = 2000, /* a user's going is told this late, and not where they are back */
+	NODE_COME_BACK_MIN_MS =
+		100, /* `retry_after` of `bye` `shutdown`, and over how much it is */
+	NODE_COME_BACK_MS =
+		1000, /* spread: byes are spread themselves, and nobody shall be away longer than NODE_GOING_MS */
 	NODE_BAD_FRAMES_MAX = 16, /* of one connection; the last is answered and ends it */
 	NODE_PAGE_WEIGHT = 16,	  /* what a page weighs among a connection's requests in flight */
 	NODE_CATCHUP_PAGE = 100,  /* messages read at once to bring a session up to date */
@@ -29,6 +33,8 @@ enum {
 		32, /* of one session; past it the oldest is forgotten: pushed again at most */
 	NODE_SYNC_BATCH = 64,	 /* sessions asked about in one operation of the sweep */
 	NODE_FRIENDS_PAGE = 500, /* friends told of someone's coming or going in one step */
+	NODE_REAP_BATCH = 64,	 /* places of a dead node that are cleared in one operation */
+	NODE_TELLS_MAX = 64,	 /* goings that are being told at a time; others wait */
 	NODE_OWED_MAX =
 		65536, /* ends of sessions that wait for the store; beyond, one is only ended by a takeover */
 	NODE_PEERS_MAX = 1024 /* other nodes that are watched; further ones are not */
@@ -198,6 +204,8 @@ struct chat_node {
 	struct node_list owed;	 /* ends of sessions that the store does not know of yet */
 	size_t owed_count;
 	uint64_t owed_at_ms;   /* when they are tried again; 0: none is owed */
+	size_t telling;	       /* goings on their way to friends */
+	bool reaping;	       /* a dead node's places are being cleared */
 	bool registered;       /* NODE_START was done */
 	uint64_t first_number; /* those below it are of earlier lives of the node */
 	bool store_failed; /* an operation could not be done; the next that can starts the sweep */
@@ -343,6 +351,8 @@ void chat_bus_publish(struct chat_node *node, enum chat_channel_kind kind, chat_
 /* --- peers.c --- */
 chat_completion chat_complete_beat;
 void chat_peers_finish(struct chat_node *node);
+/* The name of another node that is alive; NULL: there is none. */
+const char *chat_peers_alive(const struct chat_node *node);
 
 /* --- route.c: the only way from a committed message to a session --- */
 void chat_route_message(struct chat_node *node, const struct chat_op *append);
@@ -362,8 +372,16 @@ chat_completion chat_complete_user_get, chat_complete_friend, chat_complete_frie
 	chat_complete_friends_online;
 /* Tells the friends of a user who came or went. */
 void chat_presence_tell(struct chat_node *node, chat_id user, bool online, uint64_t after);
+/* The last device of a user is gone: friends are told in a moment, where the user is not back by then. */
 void chat_presence_going(struct chat_node *node, chat_id user);
+/* The same, told by another node where there is one: this one will be gone by then. */
+void chat_presence_hand_over(struct chat_node *node, chat_id user);
 void chat_presence_tick(struct chat_node *node, uint64_t now_ms);
+/* When the tick is due; 0: it is not. */
+uint64_t chat_presence_deadline(const struct chat_node *node);
+/* Clears what the sessions of a dead node left behind, and tells who is gone. */
+void chat_presence_reap(struct chat_node *node, struct chat_view dead);
+chat_completion chat_complete_reap;
 
 /* --- groups.c --- */
 struct member_change {

@@ -159,9 +159,7 @@ uint64_t chat_node_deadline(const struct chat_node *node)
 		at_ms = sooner(
 			at_ms,
 			NODE_CONTAINER(node->waiting.next, struct conn, waiting)->login_by_ms);
-	if (!chat_list_is_empty(&node->going))
-		at_ms = sooner(at_ms,
-			       NODE_CONTAINER(node->going.next, struct user, going)->going_at_ms);
+	at_ms = sooner(at_ms, chat_presence_deadline(node));
 	if (node->draining)
 		at_ms = sooner(at_ms, node->drain_next_ms);
 	return at_ms;

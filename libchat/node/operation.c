@@ -72,6 +72,7 @@ static chat_completion *const completions[CHAT_OP_COUNT] = {
 	[CHAT_OP_NODE_START] = chat_complete_beat,
 	[CHAT_OP_NODE_BEAT] = chat_complete_beat,
 	[CHAT_OP_NODE_STOP] = chat_complete_beat,
+	[CHAT_OP_NODE_REAP] = chat_complete_reap,
 	[CHAT_OP_USER_CREATE] = chat_complete_user_create,
 	[CHAT_OP_USER_GET] = chat_complete_user_get,
 	[CHAT_OP_CREDENTIAL_GET] = chat_complete_credential,

@@ -47,35 +47,71 @@ static bool peer_see(struct chat_node *node, const struct chat_node_seen *seen)
 	bool died;
 
 	if (!peer)
-		peer = seen->alive ? peer_add(node, seen) : NULL;
+		peer = seen->alive_ms > 0 ? peer_add(node, seen) : NULL;
 	if (!peer)
 		return false;
-	died = (peer->alive && !seen->alive) || peer->started_ms != seen->started_ms;
-	peer->alive = seen->alive;
+	died = (peer->alive && seen->alive_ms == 0) || peer->started_ms != seen->started_ms;
+	peer->alive = seen->alive_ms > 0;
 	peer->started_ms = seen->started_ms;
 	return died;
+}
+
+const char *chat_peers_alive(const struct chat_node *node)
+{
+	for (size_t i = 0; i < node->peer_count; i++)
+		if (node->peers[i].alive)
+			return node->peers[i].name;
+	return NULL;
+}
+
+static void peers_look(struct chat_node *node, const struct chat_op_node *beat, bool sweep)
+{
+	for (size_t i = 0; i < beat->seen_count; i++) {
+		const struct chat_node_seen *seen = &beat->seen[i];
+
+		if (peer_see(node, seen))
+			sweep = true;
+		if (seen->alive_ms == 0 && seen->holds)
+			chat_presence_reap(node, seen->name);
+		/* One that has missed heartbeats is looked at again at the moment at which it will be dead. */
+		if (seen->alive_ms > 0)
+			node_earlier(&node->beat_at_ms, node_now(node) + seen->alive_ms + 1);
+	}
+	if (sweep)
+		chat_sweep_start(node);
+}
+
+static void peers_log(struct chat_node *node, const struct chat_op_node *beat)
+{
+	const struct chat_env *env = &node->env;
+
+	if (beat->usurped && env->ops->log)
+		env->ops->log(env->context, CHAT_LOG_ERROR, "node_name_taken",
+			      "hint=\"another process has this node's name\"");
+	if (beat->lapsed && env->ops->log)
+		env->ops->log(
+			env->context, CHAT_LOG_WARN, "lease_lost",
+			"hint=\"it stood still, or was cut off from the store, or clocks differ\"");
 }
 
 void chat_complete_beat(struct chat_node *node, struct conn *conn, struct chat_op *op)
 {
 	const struct chat_op_node *beat = &op->u.node;
-	bool sweep = op->kind == CHAT_OP_NODE_BEAT && beat->lapsed;
 
 	(void)conn;
-	if (op->code == CHAT_CODE_OK && op->kind == CHAT_OP_NODE_START)
-		node->registered = true;
-	if (op->code != CHAT_CODE_OK && op->kind != CHAT_OP_NODE_STOP)
-		node->beat_at_ms = node_now(node) + NODE_RETRY_MS;
-	if (op->code != CHAT_CODE_OK || op->kind == CHAT_OP_NODE_STOP)
+	if (node->stopped) /* the last heartbeat was before its end */
 		return;
-	if (op->kind == CHAT_OP_NODE_BEAT && beat->usurped && node->env.ops->log)
-		node->env.ops->log(node->env.context, CHAT_LOG_ERROR, "node_name_taken",
-				   "hint=\"another process has this node's name\"");
-	for (size_t i = 0; i < beat->seen_count; i++)
-		if (peer_see(node, &beat->seen[i]))
-			sweep = true;
-	if (sweep)
-		chat_sweep_start(node);
+	if (op->code != CHAT_CODE_OK) {
+		node->beat_at_ms = node_now(node) + NODE_RETRY_MS;
+		return;
+	}
+	if (op->kind == CHAT_OP_NODE_START)
+		node->registered = true;
+	peers_log(node, beat);
+	peers_look(node, beat, beat->lapsed);
+	/* Of those who were here when it died, friends elsewhere were not told that they are gone. */
+	for (size_t i = 0; node->bus.ops && i < beat->left_count; i++)
+		chat_presence_going(node, beat->left[i]);
 	if (node->bus_lost)
 		chat_node_bus_lost(node);
 }

@@ -138,6 +138,7 @@ void chat_presence_tell(struct chat_node *node, chat_id user, bool online, uint6
 	op->u.friends.limit = NODE_FRIENDS_PAGE;
 	op->u.friends.lease_ms = node->config.lease_ms;
 	op->u.friends.unless_online = !online;
+	node->telling += !online;
 	chat_operation_submit(node, op);
 }
 
@@ -147,10 +148,11 @@ void chat_complete_friends_online(struct chat_node *node, struct conn *conn, str
 	struct chat_event event = {.type = CHAT_EVENT_PRESENCE};
 
 	(void)conn;
-	if (op->code != CHAT_CODE_OK)
-		return;
 	event.u.presence.user = friends->user;
 	event.u.presence.online = op->origin.extra != 0;
+	node->telling -= !event.u.presence.online;
+	if (op->code != CHAT_CODE_OK)
+		return;
 	for (size_t i = 0; i < friends->count; i++)
 		chat_user_tell(node, friends->items[i].user.id, &event, 0);
 	if (friends->next != 0)
@@ -171,17 +173,75 @@ void chat_presence_going(struct chat_node *node, chat_id id)
 	chat_list_append(&node->going, &user->going);
 }
 
+void chat_presence_hand_over(struct chat_node *node, chat_id user)
+{
+	const char *peer = chat_peers_alive(node);
+	struct bus_message message = {.kind = BUS_GOING, .user = user};
+
+	if (!peer || !node->bus.ops) {
+		chat_presence_going(node, user);
+		return;
+	}
+	message.frame = chat_view_of(peer);
+	chat_bus_publish(node, CHAT_CHANNEL_NODES, 0, &message, NULL);
+}
+
+/* Many may go at once, when a balancer or a node dies: they are told a few at a time, so that the store is there for others. */
+uint64_t chat_presence_deadline(const struct chat_node *node)
+{
+	if (chat_list_is_empty(&node->going) || node->telling >= NODE_TELLS_MAX)
+		return 0;
+	return NODE_CONTAINER(node->going.next, struct user, going)->going_at_ms;
+}
+
 void chat_presence_tick(struct chat_node *node, uint64_t now_ms)
 {
-	while (!chat_list_is_empty(&node->going)) {
+	uint64_t at_ms;
+
+	while ((at_ms = chat_presence_deadline(node)) != 0 && now_ms >= at_ms) {
 		struct user *user = NODE_CONTAINER(node->going.next, struct user, going);
 
-		if (now_ms < user->going_at_ms)
-			return;
 		user->going_at_ms = 0;
 		chat_list_remove(&user->going);
 		if (!user->sessions)
 			chat_presence_tell(node, user->id, false, 0);
 		chat_user_release(node, user);
 	}
+}
+
+/* --- What a dead node left behind -------------------------------------------------------------------- */
+
+/*
+ * Every node that is alive sees that one is dead, with its heartbeat, and asks for some of the places; the store gives each to one
+ * of them, who tells the friends. Where that fails, or the node dies over it, the next heartbeat shows what is left.
+ */
+void chat_presence_reap(struct chat_node *node, struct chat_view dead)
+{
+	struct chat_op *op;
+
+	if (node->reaping || node->draining)
+		return;
+	op = chat_operation_create(node, NULL, NULL, CHAT_OP_NODE_REAP);
+	if (!op)
+		return;
+	op->u.reap.lease_ms = node->config.lease_ms;
+	op->u.reap.limit = NODE_REAP_BATCH;
+	if (!chat_operation_keep(node, op, dead, &op->u.reap.node))
+		return;
+	node->reaping = true;
+	chat_operation_submit(node, op);
+}
+
+void chat_complete_reap(struct chat_node *node, struct conn *conn, struct chat_op *op)
+{
+	const struct chat_op_reap *reap = &op->u.reap;
+
+	(void)conn;
+	node->reaping = false;
+	if (op->code != CHAT_CODE_OK)
+		return;
+	for (size_t i = 0; i < reap->count; i++)
+		chat_presence_going(node, reap->users[i]);
+	if (reap->more)
+		chat_presence_reap(node, reap->node);
 }

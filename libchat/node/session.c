@@ -576,7 +576,9 @@ void chat_complete_session_close(struct chat_node *node, struct conn *conn, stru
 {
 	const struct chat_op_session_close *close = &op->u.session_close;
 
-	if (op->code == CHAT_CODE_OK && close->last)
+	if (op->code == CHAT_CODE_OK && close->last && node->draining)
+		chat_presence_hand_over(node, close->user);
+	else if (op->code == CHAT_CODE_OK && close->last)
 		chat_presence_going(node, close->user);
 	if (op->code == CHAT_CODE_UNAVAILABLE)
 		end_later(node, close->user, close->device, close->at.session);

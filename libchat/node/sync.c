@@ -19,6 +19,7 @@ static struct chat_op *sync_create(struct chat_node *node, uint32_t reason)
 		return NULL;
 	op->origin.reason = reason;
 	op->u.sync.node = chat_view_of(node->config.name);
+	op->u.sync.lease_ms = node->config.lease_ms;
 	op->u.sync.items = chat_arena_array(&op->arena, NODE_SYNC_BATCH, sizeof(*op->u.sync.items));
 	if (op->u.sync.items)
 		return op;
@@ -201,6 +202,8 @@ void chat_complete_sync(struct chat_node *node, struct conn *ignored, struct cha
 				chat_session_release(node, item->user, item->device, item->session);
 			continue;
 		}
+		if (item->reclaimed && item->first) /* others have told that they were gone */
+			chat_presence_tell(node, item->user, true, 0);
 		if (item->place == CHAT_PLACE_HELD)
 			sync_apply(session, item);
 		else

@@ -126,6 +126,12 @@ void chat_db_lock_user(struct db *db, chat_id user)
 		chat_db_run(db, "SELECT id FROM user WHERE id=? FOR UPDATE", "i", user);
 }
 
+void chat_db_lock_node(struct db *db, struct chat_view name)
+{
+	if (db->driver->locks)
+		chat_db_run(db, "SELECT name FROM node WHERE name=? FOR UPDATE", "v", name);
+}
+
 uint64_t chat_db_make_direct(struct db *db, chat_id a, chat_id b)
 {
 	chat_db_run(db, "INSERT INTO conversation(low,high) VALUES(?,?)", "ii", a < b ? a : b,

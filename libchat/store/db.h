@@ -92,6 +92,7 @@ CHAT_MUST_CHECK bool chat_db_list_add(struct db *db, struct chat_op *op, struct 
  */
 void chat_db_lock_conversation(struct db *db, uint64_t conversation);
 void chat_db_lock_user(struct db *db, chat_id user);
+void chat_db_lock_node(struct db *db, struct chat_view name);
 /* The direct conversation of two, which is made, empty and without members, where there is none. */
 void chat_db_lock_direct(struct db *db, chat_id a, chat_id b);
 /* Makes that conversation; its id. */

@@ -44,16 +44,16 @@ bool chat_op_reads_only(enum chat_op_kind kind)
 const char *chat_op_name(enum chat_op_kind kind)
 {
 	static const char *const names[CHAT_OP_COUNT] = {
-		"hash",		 "verify",	   "node_start",     "node_beat",
-		"node_stop",	 "user_create",	   "user_get",	     "credential_get",
-		"password_set",	 "session_open",   "session_close",  "devices",
-		"device_remove", "append",	   "read",	     "marks",
-		"history",	 "conversations",  "target_check",   "sync",
-		"friend_add",	 "friend_accept",  "friend_decline", "friend_remove",
-		"friend_block",	 "friend_unblock", "friends",	     "friends_online",
-		"group_create",	 "group_join",	   "group_leave",    "group_invite",
-		"group_kick",	 "group_role",	   "group_update",   "group_dissolve",
-		"group_members", "groups",
+		"hash",		  "verify",	   "node_start",     "node_beat",
+		"node_stop",	  "node_reap",	   "user_create",    "user_get",
+		"credential_get", "password_set",  "session_open",   "session_close",
+		"devices",	  "device_remove", "append",	     "read",
+		"marks",	  "history",	   "conversations",  "target_check",
+		"sync",		  "friend_add",	   "friend_accept",  "friend_decline",
+		"friend_remove",  "friend_block",  "friend_unblock", "friends",
+		"friends_online", "group_create",  "group_join",     "group_leave",
+		"group_invite",	  "group_kick",	   "group_role",     "group_update",
+		"group_dissolve", "group_members", "groups",
 	};
 
 	return (unsigned)kind < CHAT_OP_COUNT ? names[kind] : "unknown";

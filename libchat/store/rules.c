@@ -6,6 +6,7 @@ db_rule *const chat_db_rules[CHAT_OP_COUNT] = {
 	[CHAT_OP_NODE_START] = chat_rule_node_start,
 	[CHAT_OP_NODE_BEAT] = chat_rule_node_beat,
 	[CHAT_OP_NODE_STOP] = chat_rule_node_stop,
+	[CHAT_OP_NODE_REAP] = chat_rule_node_reap,
 	[CHAT_OP_USER_CREATE] = chat_rule_user_create,
 	[CHAT_OP_USER_GET] = chat_rule_user_get,
 	[CHAT_OP_CREDENTIAL_GET] = chat_rule_credential_get,

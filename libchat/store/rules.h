@@ -11,7 +11,7 @@
 
 #include "store/db.h"
 
-db_rule chat_rule_node_start, chat_rule_node_beat, chat_rule_node_stop;
+db_rule chat_rule_node_start, chat_rule_node_beat, chat_rule_node_stop, chat_rule_node_reap;
 db_rule chat_rule_user_create, chat_rule_user_get, chat_rule_credential_get, chat_rule_password_set;
 db_rule chat_rule_session_open, chat_rule_session_close, chat_rule_devices, chat_rule_device_remove;
 db_rule chat_rule_append;

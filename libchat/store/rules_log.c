@@ -189,6 +189,8 @@ static enum chat_place sync_place(struct db *db, const struct chat_op *op,
 			   item->device) == 0)
 		return CHAT_PLACE_GONE;
 	/* Nobody has it: it was only given up for dead. */
+	item->first =
+		!chat_db_user_online(db, item->user, op->now_ms - (int64_t)op->u.sync.lease_ms);
 	chat_db_run(db, "REPLACE INTO presence(user,device,node,session) VALUES(?,?,?,?)", "ivvi",
 		    item->user, item->device, op->u.sync.node, item->session);
 	item->reclaimed = true;
@@ -201,7 +203,7 @@ void chat_rule_sync(struct db *db, struct chat_op *op)
 		struct chat_sync_item *item = &op->u.sync.items[i];
 		uint32_t pending;
 
-		item->reclaimed = false;
+		item->reclaimed = item->first = false;
 		item->place = sync_place(db, op, item);
 		item->marks = chat_rule_mark_states(db, op, item->user, item->device, true,
 						    &item->mark_count, &pending);

@@ -9,10 +9,36 @@
 
 /* --- Nodes ------------------------------------------------------------------------------------------- */
 
+/*
+ * A heartbeat that is negative is one of a node whose places are being cleared away since it was taken for dead: its last heartbeat,
+ * and a count of those who cleared.
+ */
+#define BEAT_LAST "ABS(beat_ms)"
+
+/* Whose places there are, each once. */
+static void node_left(struct db *db, struct chat_op *op)
+{
+	struct chat_op_node *node = &op->u.node;
+	struct db_list list = {.item_size = sizeof(*node->left)};
+	struct db_rows *row =
+		chat_db_query(db, "SELECT DISTINCT user FROM presence WHERE node=? AND session<?",
+			      "vi", node->node, node->first_session);
+
+	while (chat_db_next(db, row)) {
+		chat_id user = chat_db_u64(db, row, 0);
+
+		if (!chat_db_list_add(db, op, &list, &user))
+			break;
+	}
+	node->left = list.items;
+	node->left_count = list.count;
+}
+
 /* What a node's sessions left behind goes; their devices were last seen at its last heartbeat. */
 static void node_clear(struct db *db, struct chat_view node, uint64_t before)
 {
-	uint64_t beat_ms = chat_db_number(db, "SELECT beat_ms FROM node WHERE name=?", "v", node);
+	uint64_t beat_ms =
+		chat_db_number(db, "SELECT " BEAT_LAST " FROM node WHERE name=?", "v", node);
 
 	chat_db_run(db,
 		    "UPDATE device SET since_ms=? WHERE since_ms<? AND (user,device) IN"
@@ -27,19 +53,32 @@ static void node_write(struct db *db, struct chat_op *op)
 		    op->u.node.node, op->u.node.started_ms, op->now_ms);
 }
 
+static uint32_t beat_alive_ms(const struct chat_op *op, int64_t beat_ms)
+{
+	int64_t alive_ms = beat_ms + (int64_t)op->u.node.lease_ms - op->now_ms;
+
+	/* One whose clock is ahead is alive for as long as it may be. */
+	return alive_ms <= 0				 ? 0
+	       : alive_ms > (int64_t)op->u.node.lease_ms ? op->u.node.lease_ms
+							 : (uint32_t)alive_ms;
+}
+
 static void node_look(struct db *db, struct chat_op *op)
 {
 	struct chat_op_node *node = &op->u.node;
 	struct db_list list = {.item_size = sizeof(*node->seen)};
-	int64_t alive_since_ms = op->now_ms - (int64_t)node->lease_ms;
 	struct db_rows *row = chat_db_query(
-		db, "SELECT name,started_ms,beat_ms FROM node WHERE name<>?", "v", node->node);
+		db,
+		"SELECT n.name,n.started_ms,n.beat_ms,"
+		"EXISTS(SELECT 1 FROM presence p WHERE p.node=n.name) FROM node n WHERE n.name<>?",
+		"v", node->node);
 
 	while (chat_db_next(db, row)) {
 		struct chat_node_seen seen = {
 			.name = chat_db_view(db, row, 0, op),
 			.started_ms = (int64_t)chat_db_u64(db, row, 1),
-			.alive = (int64_t)chat_db_u64(db, row, 2) > alive_since_ms,
+			.alive_ms = beat_alive_ms(op, (int64_t)chat_db_u64(db, row, 2)),
+			.holds = chat_db_u64(db, row, 3) != 0,
 		};
 
 		if (!chat_db_list_add(db, op, &list, &seen))
@@ -52,9 +91,12 @@ static void node_look(struct db *db, struct chat_op *op)
 void chat_rule_node_beat(struct db *db, struct chat_op *op)
 {
 	struct chat_op_node *node = &op->u.node;
-	struct db_rows *row = chat_db_query(db, "SELECT started_ms,beat_ms FROM node WHERE name=?",
-					    "v", node->node);
+	struct db_rows *row;
 
+	/* Who is clearing its places away is let finish, and is noticed. */
+	chat_db_lock_node(db, node->node);
+	row = chat_db_query(db, "SELECT started_ms,beat_ms FROM node WHERE name=?", "v",
+			    node->node);
 	if (chat_db_next(db, row)) {
 		node->usurped = (int64_t)chat_db_u64(db, row, 0) != node->started_ms;
 		node->lapsed =
@@ -69,6 +111,7 @@ void chat_rule_node_beat(struct db *db, struct chat_op *op)
 
 void chat_rule_node_start(struct db *db, struct chat_op *op)
 {
+	node_left(db, op);
 	node_clear(db, op->u.node.node, op->u.node.first_session);
 	node_write(db, op);
 	node_look(db, op);
@@ -78,6 +121,75 @@ void chat_rule_node_stop(struct db *db, struct chat_op *op)
 {
 	node_clear(db, op->u.node.node, INT64_MAX);
 	chat_db_run(db, "DELETE FROM node WHERE name=?", "v", op->u.node.node);
+}
+
+/* The last heartbeat of a node that is dead; 0: it is not. */
+static uint64_t reap_begin(struct db *db, const struct chat_op *op)
+{
+	int64_t alive_since_ms = op->now_ms - (int64_t)op->u.reap.lease_ms;
+	int64_t beat_ms;
+
+	/*
+	 * Its row is written, not only looked at: a heartbeat that comes at the same time waits, or is refused where servers
+	 * certify writes when they commit, and so finds that its sessions have lost their places.
+	 */
+	chat_db_run(db, "UPDATE node SET beat_ms=-" BEAT_LAST "-1 WHERE name=? AND beat_ms<=?",
+		    "vi", op->u.reap.node, alive_since_ms);
+	beat_ms = (int64_t)chat_db_number(db, "SELECT beat_ms FROM node WHERE name=?", "v",
+					  op->u.reap.node);
+	return beat_ms < 0 ? (uint64_t)-beat_ms : 0;
+}
+
+struct reaped {
+	chat_id user;
+	struct chat_view device;
+	uint64_t session;
+};
+
+static struct db_list reap_find(struct db *db, struct chat_op *op)
+{
+	struct db_list list = {.item_size = sizeof(struct reaped)};
+	struct db_rows *row = chat_db_query(db,
+					    "SELECT user,device,session FROM presence WHERE node=?"
+					    " ORDER BY user,device LIMIT ?",
+					    "vi", op->u.reap.node, (uint64_t)op->u.reap.limit);
+
+	while (chat_db_next(db, row)) {
+		struct reaped item = {.user = chat_db_u64(db, row, 0),
+				      .device = chat_db_view(db, row, 1, op),
+				      .session = chat_db_u64(db, row, 2)};
+
+		if (!chat_db_list_add(db, op, &list, &item))
+			break;
+	}
+	return list;
+}
+
+void chat_rule_node_reap(struct db *db, struct chat_op *op)
+{
+	struct chat_op_reap *reap = &op->u.reap;
+	struct db_list users = {.item_size = sizeof(chat_id)};
+	uint64_t beat_ms = reap_begin(db, op);
+	struct db_list found = beat_ms != 0 ? reap_find(db, op) : (struct db_list){0};
+	const struct reaped *items = found.items;
+
+	for (size_t i = 0; i < found.count; i++) {
+		chat_db_run(db,
+			    "UPDATE device SET since_ms=? WHERE user=? AND device=? AND since_ms<?",
+			    "iivi", beat_ms, items[i].user, items[i].device, beat_ms);
+		/* Where a login has taken it over meanwhile there is nothing to delete. */
+		chat_db_run(db,
+			    "DELETE FROM presence WHERE user=? AND device=? AND node=? AND"
+			    " session=?",
+			    "ivvi", items[i].user, items[i].device, reap->node, items[i].session);
+		if (i > 0 && items[i - 1].user == items[i].user)
+			continue;
+		if (!chat_db_list_add(db, op, &users, &items[i].user))
+			return;
+	}
+	reap->users = users.items;
+	reap->count = users.count;
+	reap->more = found.count == reap->limit;
 }
 
 /* --- Tokens ------------------------------------------------------------------------------------------ */

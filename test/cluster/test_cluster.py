@@ -8,6 +8,7 @@ from cluster import LEASE_S, SLOW, Channel, Cluster
 from load import World
 from chatd import PASSWORD, TIMEOUT, befriend, eventually, proves, run, to
 
+GOING_S = 2  # that someone has gone is told so late
 SOON_S = 1 * SLOW  # what goes from node to node is there by then, whatever the machine does meanwhile
 ROUNDS = 5
 
@@ -141,16 +142,95 @@ def test_presence_across_nodes():
     b.push("presence", user=a.id, online=False)
 
 
-@proves("`online` is there for `friends` alone.")
-def test_presence_after_a_death():
+def friends_at(*nodes):
+    """Users at these nodes; the first is a friend of all others, and has heard of all that."""
     c = cluster()
-    a, b = c.user(0), c.user(2)
-    befriend(a, b)
+    first, *others = (c.user(node) for node in nodes)
+    for other in others:
+        befriend(first, other)
+    assert {f["online"] for f in first.ok("friends")["friends"]} == {True}
+    c.settle(first)
+    first.pushes.clear()
+    return first, *others
+
+
+def expect_gone(friend, user, since, limit):
+    """The one push is that the user has gone, and it is so."""
+    friend.push("presence", user=user.id, online=False, timeout=limit * SLOW)
+    took = time.monotonic() - since
+    print(f"# told {took:.1f} s after")
+    assert took < limit * SLOW, f"told after {took:.1f} s"
+    assert {f["id"]: f["online"] for f in friend.ok("friends")["friends"]}[user.id] is False
+    return took
+
+
+@proves("`presence` {`user`, `online`} to friends, when someone's first device comes or last one goes")
+def test_presence_after_a_death():
+    """Whose node died, and who does not come back, has gone when the lease is over; whoever has come back has not."""
+    c = cluster()
+    a, b, moved = friends_at(0, 2, 2)
     c.nodes[2].kill()
-    eventually(lambda: not a.ok("friends")["friends"][0]["online"], (LEASE_S + 1) * SLOW)
+    killed = time.monotonic()
+    moved = c.again(1, moved, replace=True)
+    took = expect_gone(a, b, killed, LEASE_S + GOING_S + 1)
+    assert took > LEASE_S * 2 / 3, "its node may have been alive"
     c.nodes[2].start()
-    c.again(2, b)
-    a.find("presence", user=b.id, online=True)
+    c.again(1, b)
+    a.push("presence", user=b.id, online=True)
+    c.settle(a)
+    assert not a.pushes, a.pushes
+    moved.close()
+
+
+@proves("`presence` {`user`, `online`} to friends, when someone's first device comes or last one goes")
+def test_presence_after_a_death_and_a_start():
+    """The same where the node is there again before its lease was over."""
+    c = cluster()
+    a, b, back = friends_at(0, 2, 2)
+    c.nodes[2].kill()
+    killed = time.monotonic()
+    c.nodes[2].start()
+    back = c.again(2, back)
+    a.find("presence", user=back.id, online=True)
+    expect_gone(a, b, killed, LEASE_S + GOING_S + 1)
+    c.settle(a)
+    assert not a.pushes, a.pushes
+    back.close()
+
+
+@proves("going may be told up to 5 s late, and not at all")
+def test_presence_after_a_drain():
+    """A node that ends in order has others tell it; whoever comes back as they were told to has not gone."""
+    c = cluster()
+    a, b, moved = friends_at(0, 2, 2)
+    stopped = Cluster.hands.submit(c.nodes[2].stop)
+    frame = moved.bye("shutdown")
+    b.bye("shutdown")
+    gone = time.monotonic()
+    time.sleep(frame["retry_after"] / 1000)
+    moved = c.again(1, moved)
+    a.push("presence", user=moved.id, online=True)
+    expect_gone(a, b, gone, 5)
+    assert stopped.result() == 0
+    c.settle(a)
+    assert not a.pushes, a.pushes
+    Cluster.hands.submit(c.nodes[2].start).result()
+    moved.close()
+
+
+@proves("`presence` {`user`, `online`} to friends, when someone's first device comes or last one goes")
+def test_presence_after_a_standstill():
+    """A node that stood still for longer than its lease has its sessions again, and their friends hear of that too."""
+    c = cluster()
+    a, b = friends_at(0, 2)
+    c.nodes[2].pause()
+    paused = time.monotonic()
+    expect_gone(a, b, paused, LEASE_S + GOING_S + 1)
+    c.nodes[2].go_on()
+    a.push("presence", user=b.id, online=True)
+    assert a.ok("friends")["friends"][0]["online"]
+    b.settle()
+    assert not b.pushes, b.pushes
 
 
 @proves("Pushes: `friend` {`event`: `requested`|`accepted`|`removed`, `user`: {`id`,`name`}}")

@@ -219,7 +219,7 @@ static void test_conversations_begin_while_they_are_listed(void **state)
 		struct chat_op *op = op_new(CHAT_OP_SYNC);
 
 		over = atomic_load(&crowd.over);
-		op->u.sync = (struct chat_op_sync){V("n1"), items, 2};
+		op->u.sync = (struct chat_op_sync){V("n1"), LEASE_MS, items, 2};
 		assert_int_equal(op_run(op), OK);
 		assert_int_equal(sync_check(&items[1], ann), 1);
 		assert_true(sync_check(&items[0], cat) <= CROWD);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Users, sessions, devices, presence. */
+#include <stdio.h>
 #include <string.h>
 
 #include "contract.h"
@@ -126,6 +127,191 @@ static void test_lease(void **state)
 	node_run(CHAT_OP_NODE_STOP, "n1");
 	node_run(CHAT_OP_NODE_START, "n1");
 	assert_int_equal(open_code(ann, "a", 4), OK);
+}
+
+static void session_at(const char *node, chat_id user, const char *device, uint64_t session)
+{
+	struct chat_op *op = op_new(CHAT_OP_SESSION_OPEN);
+	char token[32];
+
+	snprintf(token, sizeof(token), "%s-%llu", node, (unsigned long long)session);
+	op->u.session_open = (struct chat_op_session_open){.user = user,
+							   .device = V(device),
+							   .old_hash = V("hash"),
+							   .token = V(token),
+							   .token_expires_ms = now_ms + 1000000,
+							   .at = {V(node), session},
+							   .lease_ms = LEASE_MS};
+	op_expect(op, OK);
+}
+
+/* Whose places were taken of a dead node; the caller's to destroy. */
+static struct chat_op *reap(const char *node, uint32_t limit)
+{
+	struct chat_op *op = op_new(CHAT_OP_NODE_REAP);
+
+	op->u.reap.node = V(node);
+	op->u.reap.lease_ms = LEASE_MS;
+	op->u.reap.limit = limit;
+	assert_int_equal(op_run(op), OK);
+	return op;
+}
+
+static void expect_reaped(const char *node, uint32_t limit, size_t count, chat_id first, bool more)
+{
+	struct chat_op *op = reap(node, limit);
+
+	assert_int_equal(op->u.reap.count, count);
+	if (count > 0)
+		assert_int_equal(op->u.reap.users[0], first);
+	assert_int_equal(op->u.reap.more, more);
+	chat_op_destroy(op);
+}
+
+/* The other nodes, as n1 sees them with its heartbeat; the caller's to destroy. */
+static struct chat_op *beat(void)
+{
+	struct chat_op *op = op_new(CHAT_OP_NODE_BEAT);
+
+	op->u.node.node = V("n1");
+	op->u.node.lease_ms = LEASE_MS;
+	assert_int_equal(op_run(op), OK);
+	return op;
+}
+
+/* Each place of a dead node is taken once, so many at a time; of one that is alive, or unknown, none is. */
+static void test_reap(void **state)
+{
+	chat_id ann = user_new("ann"), bob = user_new("bob"), cat = user_new("cat");
+
+	(void)state;
+	node_run(CHAT_OP_NODE_START, "n2");
+	session_at("n2", ann, "a", 1);
+	session_at("n2", ann, "b", 2);
+	session_at("n2", bob, "b", 3);
+	session_at("n1", cat, "c", 4);
+	now_ms += LEASE_MS - 1;
+	node_run(CHAT_OP_NODE_BEAT, "n1");
+	expect_reaped("n2", 10, 0, 0, false);
+	now_ms++;
+	expect_reaped("n1", 10, 0, 0, false);
+	expect_reaped("nobody", 10, 0, 0, false);
+	expect_reaped("n2", 2, 1, ann, true);
+	expect_reaped("n2", 2, 1, bob, false);
+	expect_reaped("n2", 2, 0, 0, false);
+}
+
+/* A place that was taken over is not the dead node's any more; one of a user who is elsewhere too is. */
+static void test_reap_moved(void **state)
+{
+	chat_id ann = user_new("ann"), bob = user_new("bob");
+	struct chat_op *op;
+
+	(void)state;
+	node_run(CHAT_OP_NODE_START, "n2");
+	session_at("n2", ann, "a", 1);
+	session_at("n2", bob, "b", 2);
+	now_ms += LEASE_MS;
+	node_run(CHAT_OP_NODE_BEAT, "n1");
+	session_at("n1", ann, "a", 3);
+	session_at("n1", bob, "other", 4);
+	expect_reaped("n2", 10, 1, bob, false);
+	/* Both are online, at n1. */
+	assert_int_equal(open_code(ann, "a", 5), CHAT_CODE_ALREADY_ONLINE);
+	assert_int_equal(open_code(bob, "other", 6), CHAT_CODE_ALREADY_ONLINE);
+	/* The devices that were there were last seen at the node's last heartbeat. */
+	op = op_new(CHAT_OP_DEVICES);
+	op->u.devices.user = bob;
+	op->u.devices.lease_ms = LEASE_MS;
+	assert_int_equal(op_run(op), OK);
+	assert_int_equal(op->u.devices.count, 2);
+	assert_false(op->u.devices.items[0].online);
+	assert_true(op->u.devices.items[0].since_ms >= FIRST_MS);
+	assert_true(op->u.devices.items[0].since_ms <= FIRST_MS + 1);
+	chat_op_destroy(op);
+}
+
+/* A node that goes on after that finds out with its heartbeat, whatever its own clock says, and its sessions get their places back. */
+static void test_reaped_goes_on(void **state)
+{
+	chat_id ann = user_new("ann");
+	struct chat_sync_item item = {.user = ann, .device = V("a"), .session = 1};
+	struct chat_op *op;
+
+	(void)state;
+	node_run(CHAT_OP_NODE_START, "n2");
+	session_at("n1", ann, "a", 1);
+	now_ms += LEASE_MS;
+	node_run(CHAT_OP_NODE_BEAT, "n2");
+	expect_reaped("n1", 10, 1, ann, false);
+	expect_reaped("n1", 10, 0, 0, false);
+	now_ms -= LEASE_MS - 1; /* its clock is behind the others' */
+	op = beat();
+	assert_true(op->u.node.lapsed);
+	chat_op_destroy(op);
+	op = beat();
+	assert_false(op->u.node.lapsed);
+	chat_op_destroy(op);
+	for (int i = 0; i < 2; i++) {
+		op = op_new(CHAT_OP_SYNC);
+		op->u.sync = (struct chat_op_sync){V("n1"), LEASE_MS, &item, 1};
+		assert_int_equal(op_run(op), OK);
+		assert_int_equal(item.place, CHAT_PLACE_HELD);
+		assert_int_equal(item.reclaimed, i == 0);
+		assert_int_equal(item.first, i == 0);
+		chat_op_destroy(op);
+	}
+	expect_reaped("n1", 10, 0, 0, false);
+}
+
+/* What a heartbeat tells of the others: for how long they are alive, and whether anybody has a place there. */
+static void test_look(void **state)
+{
+	chat_id ann = user_new("ann");
+	struct chat_op *op;
+
+	(void)state;
+	node_run(CHAT_OP_NODE_START, "n2");
+	now_ms += 5000;
+	op = beat();
+	assert_int_equal(op->u.node.seen_count, 1);
+	assert_true(chat_view_equal(op->u.node.seen[0].name, V("n2")));
+	assert_int_equal(op->u.node.seen[0].alive_ms, LEASE_MS - 5000);
+	assert_false(op->u.node.seen[0].holds);
+	chat_op_destroy(op);
+	session_at("n2", ann, "a", 1);
+	now_ms += LEASE_MS;
+	op = beat();
+	assert_int_equal(op->u.node.seen[0].alive_ms, 0);
+	assert_true(op->u.node.seen[0].holds);
+	chat_op_destroy(op);
+	chat_op_destroy(reap("n2", 10));
+	op = beat();
+	assert_int_equal(op->u.node.seen[0].alive_ms, 0);
+	assert_false(op->u.node.seen[0].holds);
+	chat_op_destroy(op);
+}
+
+/* A node that starts is told whose places its earlier life left behind. */
+static void test_start_tells_who_was_there(void **state)
+{
+	chat_id ann = user_new("ann"), bob = user_new("bob");
+	struct chat_op *op;
+
+	(void)state;
+	session_start(ann, "a", 1);
+	session_start(ann, "b", 2);
+	session_start(bob, "a", 3);
+	op = op_new(CHAT_OP_NODE_START);
+	op->u.node.node = V("n1");
+	op->u.node.lease_ms = LEASE_MS;
+	op->u.node.first_session = 3;
+	assert_int_equal(op_run(op), OK);
+	assert_int_equal(op->u.node.left_count, 1);
+	assert_int_equal(op->u.node.left[0], ann);
+	chat_op_destroy(op);
+	assert_int_equal(open_code(ann, "a", 4), OK);
+	assert_int_equal(open_code(bob, "a", 5), CHAT_CODE_ALREADY_ONLINE);
 }
 
 /* What the asking node knows to be gone is no obstacle. */
@@ -331,6 +517,11 @@ int main(void)
 		CASE(test_login_once_a_device),
 		CASE(test_old_session_ends),
 		CASE(test_lease),
+		CASE(test_reap),
+		CASE(test_reap_moved),
+		CASE(test_reaped_goes_on),
+		CASE(test_look),
+		CASE(test_start_tells_who_was_there),
 		CASE(test_stale_holder),
 		CASE(test_tokens),
 		CASE(test_logout_revokes),

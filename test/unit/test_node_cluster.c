@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A node among others: what it hears of them over the bus and from the store, and what it tells them. */
 #include "node/bus.h"
+#include "node/internal.h"
 #include "node_world.h"
 
 enum { SAID_MAX = 256 };
@@ -54,18 +55,23 @@ static void bus_confirm(void)
 	settle();
 }
 
-static int cluster_setup(void **state)
+/* The node, which has just begun, has a bus. */
+static void cluster_join(void)
 {
 	static const struct chat_bus port = {&bus_ops, NULL};
-	int err = world_setup(state);
 
-	if (err != 0)
-		return err;
-	bus.issued = 0;
 	chat_node_set_bus(world.node, &port);
 	chat_node_bus_connected(world.node);
 	bus_confirm();
-	return 0;
+}
+
+static int cluster_setup(void **state)
+{
+	int err = world_setup(state);
+
+	if (err == 0)
+		cluster_join();
+	return err;
 }
 
 static int cluster_teardown(void **state)
@@ -133,6 +139,295 @@ static void test_store_lags(void **state)
 	assert_int_equal(world.submitted[CHAT_OP_HISTORY], pages);
 }
 
+/* --- Presence of those whose node is gone ------------------------------------------------------------ */
+
+static struct chat_op *op_of(enum chat_op_kind kind)
+{
+	struct chat_op *op = chat_op_create(kind);
+
+	assert_non_null(op);
+	return op;
+}
+
+/* The heartbeat of another node, or its beginning. */
+static void elsewhere_beats(const char *name, enum chat_op_kind kind)
+{
+	struct chat_op *op = op_of(kind);
+
+	op->u.node.node = chat_view_of(name);
+	op->u.node.lease_ms = world.config.lease_ms;
+	elsewhere(op, CHAT_CODE_OK);
+}
+
+/* A user's device, new or not, is online there. */
+static void elsewhere_logs_in(const char *name, chat_id user, const char *device)
+{
+	static uint64_t session;
+	struct chat_op *op = op_of(CHAT_OP_SESSION_OPEN);
+	char token[32];
+
+	snprintf(token, sizeof(token), "token %llu", (unsigned long long)++session);
+	op->u.session_open.user = user;
+	op->u.session_open.device = chat_view_of(device);
+	op->u.session_open.token = chat_view_of(token);
+	op->u.session_open.token_expires_ms = INT64_MAX;
+	op->u.session_open.lease_ms = world.config.lease_ms;
+	op->u.session_open.at = (struct chat_presence_at){chat_view_of(name), session};
+	elsewhere(op, CHAT_CODE_OK);
+}
+
+static void befriend(chat_id a, chat_id b)
+{
+	struct chat_op *op = op_of(CHAT_OP_FRIEND_ADD);
+
+	op->u.friendship.user.id = a;
+	op->u.friendship.other.id = b;
+	elsewhere(op, CHAT_CODE_OK);
+	op = op_of(CHAT_OP_FRIEND_ACCEPT);
+	op->u.friendship.user.id = b;
+	op->u.friendship.other.id = a;
+	elsewhere(op, CHAT_CODE_OK);
+}
+
+/* How many presences of a user, on or off, were said to others; the last message of that kind that was said goes to *last. */
+static size_t said(enum bus_kind kind, struct bus_message *last)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < bus.count; i++) {
+		struct chat_buf *payload = bus.said[i].payload;
+		struct bus_message message;
+
+		assert_true(
+			chat_bus_decode((struct chat_view){payload->data, payload->len}, &message));
+		if (message.kind != kind)
+			continue;
+		*last = message;
+		count++;
+	}
+	return count;
+}
+
+/* Alice is here, bob at n2, which is alive for the lease from now on. */
+static struct peer *alice_and_bob(void)
+{
+	struct peer *alice = login(ALICE, "a");
+
+	bus_confirm();
+	befriend(ALICE, BOB);
+	elsewhere_beats("n2", CHAT_OP_NODE_START);
+	elsewhere_logs_in("n2", BOB, "b");
+	hear_nothing(alice);
+	bus_forget();
+	return alice;
+}
+
+/* Who was at a node that died and is nowhere else is told to be gone, soon after the lease. */
+static void test_node_dies(void **state)
+{
+	struct peer *alice = alice_and_bob();
+
+	(void)state;
+	pass(100);
+	elsewhere_beats("n2", CHAT_OP_NODE_BEAT);
+	/* The node looks when the lease is over, and not only with its next heartbeat. */
+	pass(world.config.lease_ms + NODE_GOING_MS - 1);
+	hear_nothing(alice);
+	pass(10);
+	hear(alice, "'type':'presence','user':2,'online':false");
+	pass(2 * (uint64_t)world.config.lease_ms);
+	hear_nothing(alice);
+	assert_int_equal(world.submitted[CHAT_OP_NODE_REAP], 1);
+	elsewhere_logs_in("n2", BOB, "b"); /* its place was given up */
+}
+
+/* Who came back meanwhile is not. */
+static void test_node_dies_and_users_move(void **state)
+{
+	struct peer *alice = alice_and_bob();
+
+	(void)state;
+	elsewhere_beats("n3", CHAT_OP_NODE_START);
+	pass(world.config.lease_ms / 2);
+	elsewhere_beats("n3", CHAT_OP_NODE_BEAT);
+	pass(world.config.lease_ms / 2);
+	elsewhere_logs_in("n3", BOB,
+			  "other"); /* bob's other device keeps its place until it is cleared */
+	elsewhere_beats("n3", CHAT_OP_NODE_BEAT);
+	pass(world.config.lease_ms / 2);
+	assert_int_equal(world.submitted[CHAT_OP_NODE_REAP], 1);
+	hear_nothing(alice);
+}
+
+/* A heartbeat that comes late but comes: nobody is told anything. */
+static void test_node_is_slow(void **state)
+{
+	struct peer *alice = alice_and_bob();
+
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		pass(world.config.lease_ms - 1);
+		elsewhere_beats("n2", CHAT_OP_NODE_BEAT);
+	}
+	hear_nothing(alice);
+	assert_int_equal(world.submitted[CHAT_OP_NODE_REAP], 0);
+}
+
+/* Many at once: places are cleared and friends told some at a time, and all of them in the end. */
+static void test_node_of_many_dies(void **state)
+{
+	enum { MANY = 3 * NODE_REAP_BATCH + 1 };
+	struct peer *alice = login(ALICE, "a");
+	struct chat_op *op;
+	unsigned told;
+	char name[16];
+
+	(void)state;
+	bus_confirm();
+	elsewhere_beats("n2", CHAT_OP_NODE_START);
+	for (int i = 0; i < MANY; i++) {
+		op = op_of(CHAT_OP_USER_CREATE);
+		snprintf(name, sizeof(name), "user%d", i);
+		op->u.user.name = chat_view_of(name);
+		elsewhere(op, CHAT_CODE_OK);
+		befriend(ALICE, (chat_id)(USERS + 1 + i));
+		elsewhere_logs_in("n2", (chat_id)(USERS + 1 + i), "d");
+	}
+	hear_all(alice);
+	told = world.submitted[CHAT_OP_FRIENDS_ONLINE];
+	world.held[CHAT_OP_FRIENDS_ONLINE] = true;
+	pass(world.config.lease_ms + NODE_GOING_MS + 10);
+	assert_int_equal(world.submitted[CHAT_OP_NODE_REAP], 4);
+	assert_int_equal(world.submitted[CHAT_OP_FRIENDS_ONLINE], told + NODE_TELLS_MAX);
+	release(CHAT_OP_FRIENDS_ONLINE);
+	pass(1);
+	assert_int_equal(world.submitted[CHAT_OP_FRIENDS_ONLINE], told + MANY);
+	for (int i = 0; i < MANY; i++)
+		hear(alice, "'type':'presence','user':%d,'online':false", USERS + 1 + i);
+	hear_nothing(alice);
+}
+
+/* The store is away when places are to be cleared: it is tried again with the next heartbeat. */
+static void test_reap_unavailable(void **state)
+{
+	struct peer *alice = alice_and_bob();
+
+	(void)state;
+	world.failing[CHAT_OP_NODE_REAP] = true;
+	pass(world.config.lease_ms * 2);
+	hear_nothing(alice);
+	world.failing[CHAT_OP_NODE_REAP] = false;
+	pass(world.config.lease_ms / 3 + NODE_GOING_MS + 1);
+	hear(alice, "'type':'presence','user':2,'online':false");
+	hear_nothing(alice);
+}
+
+/* A node that was taken for dead and goes on: its users' friends, who were told that they had gone, are told that they are there. */
+static void test_node_goes_on(void **state)
+{
+	struct peer *bob;
+	struct bus_message message;
+	struct chat_op *op;
+
+	(void)state;
+	befriend(ALICE, BOB);
+	elsewhere_beats("n2", CHAT_OP_NODE_START);
+	elsewhere_logs_in("n2", ALICE, "a");
+	bob = login(BOB, "b");
+	bus_confirm();
+	world.now_ms += world.config.lease_ms; /* it stands still */
+	op = op_of(CHAT_OP_NODE_REAP);
+	op->u.reap.node = chat_view_of("n1");
+	op->u.reap.lease_ms = world.config.lease_ms;
+	op->u.reap.limit = 10;
+	elsewhere(op, CHAT_CODE_OK);
+	elsewhere_beats("n2", CHAT_OP_NODE_BEAT);
+	assert_false(stored_online(BOB, "b"));
+	bus_forget();
+	pass(1);
+	assert_true(stored_online(BOB, "b"));
+	assert_int_equal(said(BUS_PUSH, &message), 1);
+	assert_int_equal(message.other, ALICE);
+	assert_non_null(strstr(message.frame.data, "\"online\":true"));
+	hear_nothing(bob);
+	/* A sweep that finds its sessions in their places tells nobody. */
+	bus_forget();
+	hear_of((struct bus_message){.kind = BUS_SWEEP});
+	assert_int_equal(said(BUS_PUSH, &message), 0);
+}
+
+/* A node that died and is started again before its lease is over: who does not come back is told to be gone. */
+static void test_node_starts_again(void **state)
+{
+	struct bus_message message;
+
+	(void)state;
+	befriend(ALICE, BOB);
+	befriend(ALICE, CAROL);
+	elsewhere_beats("n2", CHAT_OP_NODE_START);
+	elsewhere_logs_in("n2", ALICE, "a");
+	login(BOB, "b");
+	login(CAROL, "c");
+	world_restart();
+	cluster_join();
+	login(CAROL, "c");
+	elsewhere_beats("n2", CHAT_OP_NODE_BEAT);
+	bus_forget();
+	pass(NODE_GOING_MS + 1);
+	assert_int_equal(said(BUS_PUSH, &message), 1);
+	assert_int_equal(message.other, ALICE);
+	assert_non_null(strstr(message.frame.data, "\"user\":2"));
+	assert_non_null(strstr(message.frame.data, "\"online\":false"));
+}
+
+/* A node that drains will not be there to tell: it asks one that is alive. */
+static void test_node_drains(void **state)
+{
+	struct peer *bob = login(BOB, "b");
+	struct bus_message message;
+
+	(void)state;
+	bus_confirm();
+	elsewhere_beats("n2", CHAT_OP_NODE_START);
+	pass(world.config.lease_ms / 3);
+	bus_forget();
+	chat_node_drain(world.node);
+	pass(world.config.drain_ms);
+	hear_bye(bob, "shutdown");
+	peer_break(bob);
+	settle();
+	pass(1);
+	assert_true(chat_node_is_drained(world.node));
+	assert_int_equal(said(BUS_GOING, &message), 1);
+	assert_int_equal(message.user, BOB);
+	assert_true(chat_view_equal(message.frame, chat_view_of("n2")));
+}
+
+/* And the one that is asked does it, where the user is not back by then. */
+static void test_going_is_handed_over(void **state)
+{
+	struct peer *alice = login(ALICE, "a");
+	struct bus_message going = {
+		.kind = BUS_GOING, .user = BOB, .frame = chat_view_of("another")};
+
+	(void)state;
+	bus_confirm();
+	befriend(ALICE, BOB);
+	befriend(ALICE, CAROL);
+	hear_of(going);
+	pass(NODE_GOING_MS + 1);
+	hear_nothing(alice);
+	going.frame = chat_view_of("n1");
+	hear_of(going);
+	going.user = CAROL;
+	hear_of(going);
+	elsewhere_beats("n2", CHAT_OP_NODE_START);
+	elsewhere_logs_in("n2", CAROL, "c");
+	pass(NODE_GOING_MS + 1);
+	hear(alice, "'type':'presence','user':2,'online':false");
+	hear_nothing(alice);
+}
+
 #define CLUSTER_CASE(function)                                                                     \
 	cmocka_unit_test_setup_teardown(function, cluster_setup, cluster_teardown)
 
@@ -140,6 +435,15 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CLUSTER_CASE(test_store_lags),
+		CLUSTER_CASE(test_node_dies),
+		CLUSTER_CASE(test_node_dies_and_users_move),
+		CLUSTER_CASE(test_node_is_slow),
+		CLUSTER_CASE(test_node_of_many_dies),
+		CLUSTER_CASE(test_reap_unavailable),
+		CLUSTER_CASE(test_node_goes_on),
+		CLUSTER_CASE(test_node_starts_again),
+		CLUSTER_CASE(test_node_drains),
+		CLUSTER_CASE(test_going_is_handed_over),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,6 +26,7 @@ enum chat_op_kind {
 	CHAT_OP_NODE_START, /* a node starts: what its name left behind is cleared, its heartbeat begins */
 	CHAT_OP_NODE_BEAT, /* its heartbeat goes on */
 	CHAT_OP_NODE_STOP, /* a node ends in order: its heartbeat and its presence go */
+	CHAT_OP_NODE_REAP, /* what a dead node's sessions left behind is cleared, some at a time */
 
 	CHAT_OP_USER_CREATE,
 	CHAT_OP_USER_GET,
@@ -99,7 +100,9 @@ struct chat_op_hash {
 struct chat_node_seen {
 	struct chat_view name;
 	int64_t started_ms;
-	bool alive; /* its heartbeat is younger than the lease */
+	uint32_t
+		alive_ms; /* for how long its heartbeat will be younger than the lease; 0: it is dead */
+	bool holds;	  /* sessions have their places there */
 };
 
 struct chat_op_node {
@@ -109,9 +112,24 @@ struct chat_op_node {
 	uint64_t
 		first_session; /* START: numbers below it are of earlier lives, whose places are cleared */
 	bool lapsed; /* out of BEAT: the last heartbeat was older than the lease, so that others took it for dead */
-	bool usurped; /* out of BEAT: another life of the same name has begun since */
+	bool usurped;  /* out of BEAT: another life of the same name has begun since */
+	chat_id *left; /* out of START: whose places were cleared, each once */
+	size_t left_count;
 	struct chat_node_seen *seen; /* out of START and BEAT: the other nodes */
 	size_t seen_count;
+};
+
+/*
+ * Takes the places of up to `limit` sessions at a node whose heartbeat is older than the lease; each place is taken once, whoever
+ * asks. The node finds out with its next heartbeat (`lapsed`). Nothing is taken of a node that is alive.
+ */
+struct chat_op_reap {
+	struct chat_view node; /* the dead one */
+	uint32_t lease_ms;
+	uint32_t limit;
+	chat_id *users; /* out: whose places were taken, each once; they may be online elsewhere */
+	size_t count;
+	bool more; /* out: there are others */
 };
 
 /* USER_CREATE, USER_GET, CREDENTIAL_GET (which says invalid_credentials where there is none). */
@@ -274,6 +292,7 @@ struct chat_sync_item {
 	struct chat_view device;
 	uint64_t session;      /* its number, as in its presence */
 	bool reclaimed;	       /* out: nobody had the place, and it was given back to the session */
+	bool first;	       /* out: it was, and the user was on no device */
 	enum chat_place place; /* out */
 	struct chat_mark_state *marks; /* out */
 	size_t mark_count;
@@ -281,6 +300,7 @@ struct chat_sync_item {
 
 struct chat_op_sync {
 	struct chat_view node; /* where the sessions are */
+	uint32_t lease_ms;
 	struct chat_sync_item *items;
 	size_t count;
 };
@@ -369,6 +389,7 @@ struct chat_op {
 	union {
 		struct chat_op_hash hash;
 		struct chat_op_node node;
+		struct chat_op_reap reap;
 		struct chat_op_user user;
 		struct chat_op_password_set password_set;
 		struct chat_op_session_open session_open;
