@@ -114,6 +114,24 @@ static bool catchup_push(struct conn *conn, struct mark *mark, const struct chat
 	return true;
 }
 
+/*
+ * Not, or no longer, a member: nothing more of this conversation is theirs. Of a group that was dissolved the push may still be on
+ * its way to those who follow it: they do for another moment, in which nothing else can come of it.
+ */
+static void catchup_end(struct session *session, struct mark *mark, enum chat_code code)
+{
+	conv_key key = mark->key;
+
+	if (code == CHAT_CODE_NO_SUCH_GROUP && !mark->lost) {
+		mark->lost = true;
+		catchup_wait(session, mark);
+		return;
+	}
+	chat_mark_remove(session, key);
+	if (key & CONV_GROUP)
+		chat_group_remove(session->conn->node, key & ~CONV_GROUP, session);
+}
+
 void chat_complete_catchup(struct chat_node *node, struct conn *ignored, struct chat_op *op)
 {
 	struct session *session = chat_session_get(node, op->origin.extra);
@@ -131,10 +149,7 @@ void chat_complete_catchup(struct chat_node *node, struct conn *ignored, struct 
 		return;
 	}
 	if (mark && op->code != CHAT_CODE_OK && mark->epoch == op->origin.id.number) {
-		/* Not, or no longer, a member: nothing more of this conversation is theirs. */
-		chat_mark_remove(session, key);
-		if (page->target.group)
-			chat_group_remove(node, page->target.group, session);
+		catchup_end(session, mark, op->code);
 	} else if (mark && op->code == CHAT_CODE_OK) {
 		if (!catchup_push(session->conn, mark, page))
 			return;

@@ -76,6 +76,7 @@ struct mark {
 	uint32_t epoch;	 /* of a group: the membership stood at it */
 	bool behind;
 	bool waits; /* while behind: the store does not have yet what was heard of; asked later */
+	bool lost;  /* the group was found to be no more; what is pushed of that is waited for */
 	bool dirty; /* acked is not written yet */
 };
 

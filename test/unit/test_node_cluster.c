@@ -93,12 +93,19 @@ static void hear_of(struct bus_message message)
 	settle();
 }
 
+static struct chat_op *op_of(enum chat_op_kind kind)
+{
+	struct chat_op *op = chat_op_create(kind);
+
+	assert_non_null(op);
+	return op;
+}
+
 /* Another node appends it, and does not come to say so. */
 static void elsewhere_sends(chat_id from, chat_id to, const char *text)
 {
-	struct chat_op *op = chat_op_create(CHAT_OP_APPEND);
+	struct chat_op *op = op_of(CHAT_OP_APPEND);
 
-	assert_non_null(op);
 	op->u.append.from = from;
 	op->u.append.target.user = to;
 	op->u.append.text = chat_view_of(text);
@@ -139,15 +146,69 @@ static void test_store_lags(void **state)
 	assert_int_equal(world.submitted[CHAT_OP_HISTORY], pages);
 }
 
-/* --- Presence of those whose node is gone ------------------------------------------------------------ */
-
-static struct chat_op *op_of(enum chat_op_kind kind)
+/* A group of carol's and alice's, who is here and behind in it; carol, who is elsewhere, dissolves it, and alice's reading finds out. */
+static chat_id behind_in_a_dissolved_group(struct peer *alice)
 {
-	struct chat_op *op = chat_op_create(kind);
+	struct chat_op *op = op_of(CHAT_OP_GROUP_CREATE);
+	chat_id group;
 
-	assert_non_null(op);
-	return op;
+	op->now_ms = 1;
+	op->u.group.user = CAROL;
+	op->u.group.name = chat_view_of("short");
+	op->u.group.open = true;
+	chat_backend_run(world.backend, &op, 1);
+	group = op->u.group.group;
+	chat_op_destroy(op);
+	say(alice, "'type':'group.join','id':1,'group':%d", (int)group);
+	settle();
+	bus_confirm();
+	hear_all(alice);
+	world.held[CHAT_OP_HISTORY] = true;
+	hear_of((struct bus_message){
+		.kind = BUS_MESSAGE, .user = CAROL, .group = group, .seq = 2, .epoch = 2});
+	op = op_of(CHAT_OP_GROUP_DISSOLVE);
+	op->u.group.user = CAROL;
+	op->u.group.group = group;
+	elsewhere(op, CHAT_CODE_OK);
+	release(CHAT_OP_HISTORY);
+	hear_nothing(alice);
+	return group;
 }
+
+/* Of a dissolution it is told also where reading found out first. */
+static void test_dissolution_overtaken(void **state)
+{
+	struct peer *alice = login(ALICE, "a");
+	chat_id group = behind_in_a_dissolved_group(alice);
+
+	(void)state;
+	hear_of((struct bus_message){.kind = BUS_PUSH,
+				     .group = group,
+				     .flags = BUS_DISSOLVED,
+				     .frame = chat_view_of("{\"type\":\"group\"}\n")});
+	hear(alice, "'type':'group'");
+	assert_null(chat_group_get(world.node, group));
+	pass(NODE_RETRY_MS * 3);
+	hear_nothing(alice);
+}
+
+/* Where nobody tells it, the group is forgotten all the same. */
+static void test_dissolution_untold(void **state)
+{
+	struct peer *alice = login(ALICE, "a");
+	chat_id group = behind_in_a_dissolved_group(alice);
+	unsigned pages = world.submitted[CHAT_OP_HISTORY];
+
+	(void)state;
+	assert_non_null(chat_group_get(world.node, group));
+	pass(NODE_RETRY_MS);
+	assert_null(chat_group_get(world.node, group));
+	pass(NODE_RETRY_MS * 3);
+	assert_int_equal(world.submitted[CHAT_OP_HISTORY], pages + 1);
+	hear_nothing(alice);
+}
+
+/* --- Presence of those whose node is gone ------------------------------------------------------------ */
 
 /* The heartbeat of another node, or its beginning. */
 static void elsewhere_beats(const char *name, enum chat_op_kind kind)
@@ -435,6 +496,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CLUSTER_CASE(test_store_lags),
+		CLUSTER_CASE(test_dissolution_overtaken),
+		CLUSTER_CASE(test_dissolution_untold),
 		CLUSTER_CASE(test_node_dies),
 		CLUSTER_CASE(test_node_dies_and_users_move),
 		CLUSTER_CASE(test_node_is_slow),
