@@ -119,7 +119,7 @@ struct link *link_open(struct device *device)
 	link->device = device;
 	link->server = choose_server();
 	link->life = link->server->life;
-	link->latency_us = chance_delay(CHANCE_LINK, sim.setup.link_us);
+	link->latency_us = chance_between(CHANCE_LINK, sim.setup.link_us / 2, sim.setup.link_us * 2);
 	link->kernel = chance_below(CHANCE_LINK, 8192);
 	link->bytewise = fault_hits(CHANCE_LINK, FAULT_LINK_BYTEWISE);
 	if (fault_hits(CHANCE_LINK, FAULT_LINK_SLOW)) {
