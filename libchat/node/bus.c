@@ -114,9 +114,7 @@ static void receive_member(struct chat_node *node, const struct bus_message *mes
 
 	if (change.joined)
 		chat_group_apply(node, &change);
-	if (frame->len == 0)
-		; /* of one's own group, just made: the reply has told it */
-	else if (message->flags & BUS_TO_USER)
+	if (message->flags & BUS_TO_USER)
 		chat_user_push(node, message->user, &broadcast, 0, false);
 	else
 		chat_group_push(node, message->group, &broadcast, 0, message->user, false);

@@ -140,7 +140,9 @@ bool chat_conn_push(struct conn *conn, struct broadcast *broadcast, size_t high)
 	if (chat_conn_queued(conn) >= high)
 		return false;
 	buf = chat_broadcast_encode(broadcast, conn->codec);
-	return buf && transport->ops->send(transport->context, conn->id, buf) == 0;
+	/* Over the bus something may come without a frame: where there was none, or no memory for it. */
+	return buf && buf->len > 0 &&
+	       transport->ops->send(transport->context, conn->id, buf) == 0;
 }
 
 struct chat_buf *chat_broadcast_encode(struct broadcast *broadcast, const struct chat_codec *codec)
