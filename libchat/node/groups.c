@@ -52,21 +52,30 @@ static void group_reply(struct conn *conn, const struct chat_op *op)
 
 /* --- Who follows ------------------------------------------------------------------------------------- */
 
+/*
+ * A joining may be told late, behind a leaving that was told in time, and a later joining may have been found by reading: so
+ * nothing is pushed before the store has been read, and nothing twice.
+ */
 static void group_follow(struct session *session, const struct member_change *change)
 {
 	struct chat_node *node = session->conn->node;
 	conv_key key = change->group | CONV_GROUP;
-	struct mark *mark;
+	struct mark *mark = chat_mark_add(session, key, change->joined_seq);
 
-	chat_mark_remove(session, key);
-	mark = chat_mark_add(session, key, change->joined_seq);
 	if (!mark)
 		return;
+	if (mark->pushed < change->joined_seq)
+		mark->pushed = change->joined_seq;
+	if (mark->acked < change->joined_seq)
+		mark->acked = change->joined_seq;
 	mark->epoch = change->epoch;
-	if (chat_group_add(node, change->group, change->epoch, session) != 0)
+	if (chat_group_add(node, change->group, change->epoch, session) != 0) {
 		chat_mark_remove(session, key);
-	else
-		chat_sync_later(session);
+		return;
+	}
+	chat_mark_fall_behind(session, mark, change->joined_seq);
+	chat_catchup_run(session);
+	chat_sync_later(session);
 }
 
 static void group_unfollow(struct session *session, chat_id group)
