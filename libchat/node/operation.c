@@ -134,13 +134,25 @@ bool chat_operation_submit(struct chat_node *node, struct chat_op *op)
 	return true;
 }
 
-/* How a failing store looks: once it can again, hints may have been lost, so the node sweeps. */
+/* Whether other nodes' sessions have to hear of it. */
+static bool operation_is_news(enum chat_op_kind kind)
+{
+	return kind == CHAT_OP_APPEND ||
+	       (kind >= CHAT_OP_GROUP_CREATE && kind <= CHAT_OP_GROUP_DISSOLVE);
+}
+
+/*
+ * How a failing store looks: once it can again, hints may have been lost, so the node sweeps. What became of the operation is
+ * not known: it may have been done, and nobody may ask again for it, so the other nodes are to sweep too.
+ */
 static void operation_watch_store(struct chat_node *node, const struct chat_op *op)
 {
 	if (op->kind == CHAT_OP_HASH || op->kind == CHAT_OP_VERIFY)
 		return;
 	if (op->code == CHAT_CODE_UNAVAILABLE) {
 		node->store_failed = true;
+		if (operation_is_news(op->kind))
+			node->bus_lost = true;
 	} else if (node->store_failed && !chat_op_reads_only(op->kind)) {
 		node->store_failed = false;
 		chat_sweep_start(node);
