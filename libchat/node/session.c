@@ -14,6 +14,7 @@
 #include <string.h>
 
 enum { STEP_REGISTER = 1, STEP_LOGIN, STEP_PASSWORD };
+enum { CLOSE_UNSURE = 1 }; /* see struct owed_end */
 
 /* Copies a view whose length the codec has checked against the array. */
 static size_t keep(char *to, size_t size, struct chat_view from)
@@ -309,6 +310,7 @@ struct owed_end {
 	struct node_list list;
 	chat_id user; /* 0: not known, see struct chat_op_session_close */
 	uint64_t session;
+	bool unsure; /* whether it began is not known; if so, another may have lost the place to it */
 	char device[CHAT_DEVICE_MAX];
 	size_t device_len;
 };
@@ -322,13 +324,14 @@ static struct owed_end end_of(chat_id user, struct chat_view device, uint64_t se
 }
 
 static void end_later(struct chat_node *node, chat_id user, struct chat_view device,
-		      uint64_t session)
+		      uint64_t session, bool unsure)
 {
 	struct owed_end *owed = node->owed_count < NODE_OWED_MAX ? malloc(sizeof(*owed)) : NULL;
 
 	if (!owed)
 		return;
 	*owed = end_of(user, device, session);
+	owed->unsure = unsure;
 	chat_list_init(&owed->list);
 	chat_list_append(&node->owed, &owed->list);
 	node->owed_count++;
@@ -345,6 +348,7 @@ static void submit_end(struct chat_node *node, const struct owed_end *end, struc
 	if (!op)
 		return;
 	close = &op->u.session_close;
+	op->origin.reason = end->unsure ? CLOSE_UNSURE : 0;
 	op->lane = close->user = end->user;
 	close->revoke = logout != NULL;
 	close->at.session = end->session;
@@ -500,7 +504,7 @@ void chat_complete_session_open(struct chat_node *node, struct conn *conn, struc
 
 	/* What became of it is not known: if it is there, it is to go. */
 	if (op->code == CHAT_CODE_UNAVAILABLE)
-		end_later(node, open->user, open->device, open->at.session);
+		end_later(node, open->user, open->device, open->at.session, true);
 	if (op->code == CHAT_CODE_OK && open->holder.session != 0)
 		chat_session_bye_at(node, open->user, open->holder, CHAT_BYE_REPLACED, NULL);
 	if (!conn) {
@@ -575,13 +579,19 @@ void chat_handle_logout(struct conn *conn, const struct chat_request *request)
 void chat_complete_session_close(struct chat_node *node, struct conn *conn, struct chat_op *op)
 {
 	const struct chat_op_session_close *close = &op->u.session_close;
+	bool unsure = op->origin.reason == CLOSE_UNSURE;
 
 	if (op->code == CHAT_CODE_OK && close->last && node->draining)
 		chat_presence_hand_over(node, close->user);
 	else if (op->code == CHAT_CODE_OK && close->last)
 		chat_presence_going(node, close->user);
 	if (op->code == CHAT_CODE_UNAVAILABLE)
-		end_later(node, close->user, close->device, close->at.session);
+		end_later(node, close->user, close->device, close->at.session, unsure);
+	if (op->code == CHAT_CODE_OK && unsure) {
+		/* Whoever had the place before, here or elsewhere, was not told to go: they take it back. */
+		node->bus_lost = true;
+		chat_sweep_start(node);
+	}
 	if (!conn)
 		return;
 	/* A logout. Where the store is away the session is over, but the token is not: that is told. */
