@@ -166,6 +166,11 @@ static void drop_for(struct chat_client *client, uint64_t now_ms, enum chat_clie
 	chat_client_drop(client, now_ms, &reason, true, 0);
 }
 
+void chat_client_drop_lost(struct chat_client *client, uint64_t now_ms, const char *why)
+{
+	drop_for(client, now_ms, CHAT_CLIENT_CAUSE_LOST, why);
+}
+
 void chat_client_drop_nomem(struct chat_client *client, uint64_t now_ms)
 {
 	drop_for(client, now_ms, CHAT_CLIENT_CAUSE_NOMEM, "out of memory");

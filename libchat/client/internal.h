@@ -128,6 +128,8 @@ void chat_client_drop(struct chat_client *client, uint64_t now_ms,
 		      const struct chat_client_reason *reason, bool comes_back,
 		      uint32_t retry_after_ms);
 void chat_client_drop_nomem(struct chat_client *client, uint64_t now_ms);
+/* The connection is of no use any more. */
+void chat_client_drop_lost(struct chat_client *client, uint64_t now_ms, const char *why);
 /* A step upwards; the state's callback is told. */
 void chat_client_enter(struct chat_client *client, enum chat_client_state state, uint64_t step_ms);
 

@@ -195,8 +195,9 @@ static void hold(struct chat_client *client, uint64_t now_ms, uint32_t retry_aft
 void chat_tickets_reply(struct chat_client *client, uint64_t now_ms, const struct chat_event *event)
 {
 	struct ticket **link = list_find(&client->flight, &event->id);
+	uint64_t connection = client->connection;
 	struct ticket *ticket;
-	bool logout;
+	bool logout, failed;
 
 	if (!link) /* the answer to nothing that was asked: nobody's */
 		return;
@@ -213,9 +214,12 @@ void chat_tickets_reply(struct chat_client *client, uint64_t now_ms, const struc
 		return;
 	}
 	logout = ticket->type == CHAT_REQ_LOGOUT && event->type == CHAT_EVENT_OK;
+	failed = ticket->type == CHAT_REQ_LOGOUT && event->type == CHAT_EVENT_ERROR;
 	answer(client, ticket, event);
 	if (logout)
 		chat_client_stop(client, now_ms);
+	else if (failed && client->connection == connection)
+		chat_client_drop_lost(client, now_ms, "the logout failed");
 }
 
 /* --- Asking ------------------------------------------------------------------------------------------ */

@@ -20,6 +20,7 @@
  *    machine made because the connection or the machine went first.
  *  - `send`, `edit` and `recall` get a `cid` (a UUIDv7) where they have none, are taken while the machine is not
  *    online too, and are sent again, in their order and with the same `cid`, after a drop and after `unavailable`.
+ *  - A `logout` that is answered by an error has ended the session, but not the token: the machine comes back with it.
  *  - Each message is pushed to the application once, and acked after the application had it; acks are gathered.
  *    A message sent before a drop, whose reply was lost with it, may come as a push from oneself before its reply.
  */
