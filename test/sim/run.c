@@ -77,6 +77,8 @@ static void setup_ports(struct setup *setup)
 	setup->batch_max = ONE_OF(1, 2, 8, 512, 512);
 	setup->tight = chance_hits(CHANCE_SETUP, 1500);
 	setup->store_us = ONE_OF(100, 1000, 3000, 10000, 40000);
+	if (setup->store_us > 5000 && setup->batch_max < 8)
+		setup->batch_max = 8; /* else it could not keep up */
 	setup->link_us = ONE_OF(200, 2000, 20000, 80000);
 	setup->bus_us = ONE_OF(200, 1000, 5000, 60000);
 }
