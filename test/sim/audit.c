@@ -206,6 +206,8 @@ static bool servers_are_up(unsigned online)
 		if (sim.servers[i].state != SERVER_UP || sim.servers[i].paused_until_us > sim.now_us)
 			return not_yet("%s is not up", sim.servers[i].name);
 		chat_node_stats_get(sim.servers[i].node, &stats);
+		if (stats.in_flight > 0)
+			return not_yet("%s waits for its store", sim.servers[i].name);
 		sessions += stats.sessions;
 	}
 	return sessions == online ||

@@ -228,8 +228,14 @@ void server_on_kill(const struct event *event)
 
 	if (server->life != event->b)
 		return;
-	if (sim.phase == PHASE_DRAIN)
-		sim_fail("drain", "%s is not drained within %d ms", server->name, DRAIN_TIMEOUT_MS);
+	if (sim.phase == PHASE_DRAIN) {
+		struct chat_node_stats stats;
+
+		chat_node_stats_get(server->node, &stats);
+		sim_fail("drain", "%s is not drained within %d ms: %llu connections, %llu operations",
+			 server->name, DRAIN_TIMEOUT_MS, (unsigned long long)stats.connections,
+			 (unsigned long long)stats.in_flight);
+	}
 	server_crash(server);
 	server_comes_back(server);
 }
