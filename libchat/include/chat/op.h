@@ -111,7 +111,7 @@ struct chat_op_node {
 	int64_t started_ms; /* tells this life of the node from others */
 	uint64_t
 		first_session; /* START: numbers below it are of earlier lives, whose places are cleared */
-	bool lapsed; /* out of BEAT: the last heartbeat was older than the lease, so that others took it for dead */
+	bool lapsed; /* out of BEAT: the last heartbeat was so old that others may have taken it for dead */
 	bool usurped;  /* out of BEAT: another life of the same name has begun since */
 	chat_id *left; /* out of START: whose places were cleared, each once */
 	size_t left_count;
