@@ -20,12 +20,19 @@ static uint64_t deadline_us;
 static uint64_t asked;
 static char why[256];
 
+/* Not in step with anybody's heartbeat. */
+static void look_later(void)
+{
+	clock_in(chance_between(CHANCE_WORK, LOOK_MS * MS / 2, LOOK_MS * MS), EVENT_PHASE,
+		 sim.phase, 0);
+}
+
 static void enter(enum phase phase, unsigned seconds)
 {
 	TRACE("phase %d", (int)phase);
 	sim.phase = phase;
 	deadline_us = sim.now_us + seconds * SECOND;
-	clock_in(LOOK_MS * MS, EVENT_PHASE, phase, 0);
+	look_later();
 }
 
 static bool not_yet(const char *format, ...)
@@ -556,5 +563,5 @@ void audit_on_phase(const struct event *event)
 		return;
 	if (sim.now_us > deadline_us)
 		sim_fail("liveness", "in phase %d: %s", (int)sim.phase, why);
-	clock_in(LOOK_MS * MS, EVENT_PHASE, sim.phase, 0);
+	look_later();
 }

@@ -217,10 +217,12 @@ static void cut_listener(struct server *server)
 	bus_cut_listener(server, deaf_us, outage());
 }
 
-/* The wall clock of one: back or forth, as much as a cluster has to bear. */
+/* The wall clock of one: back or forth, as much as a cluster has to bear, which is a third of the lease between any two. */
 static void jump(struct server *server)
 {
-	server->skew_ms = (int64_t)chance_below(CHANCE_FAULT, 3001) - 1500;
+	uint32_t most_ms = sim.setup.node.lease_ms / 6;
+
+	server->skew_ms = (int64_t)chance_below(CHANCE_FAULT, 2 * most_ms) - most_ms;
 }
 
 static void stall(struct link *link)
