@@ -171,7 +171,7 @@ static bool has_place(const struct device *device)
 		found = link && device->person->id == column(row, 0) &&
 			chat_view_equal(chat_view_of(device->name), view(row, 1)) &&
 			chat_view_equal(chat_view_of(link->server->name), view(row, 2)) &&
-			link->conn == column(row, 3);
+			link->session == column(row, 3);
 	sqlite3_finalize(row);
 	return found;
 }
@@ -186,8 +186,8 @@ static bool places_are_right(unsigned online)
 			return not_yet("device %u (%llu/%s) on %s does not have its place", i,
 				       U(sim.devices[i]->person->id), sim.devices[i]->name,
 				       link_get(sim.devices[i]->link)->server->name);
-	return rows == online || not_yet("%u devices are online, and %llu places taken", online,
-					 U(rows));
+	return rows == online ||
+	       not_yet("%u devices are online, and %llu places taken", online, U(rows));
 }
 
 /* A beat that failed may have let a lease run out: the next one mends it. */
@@ -210,15 +210,15 @@ static bool servers_are_up(unsigned online)
 	for (unsigned i = 0; i < sim.setup.servers; i++) {
 		struct chat_node_stats stats;
 
-		if (sim.servers[i].state != SERVER_UP || sim.servers[i].paused_until_us > sim.now_us)
+		if (sim.servers[i].state != SERVER_UP ||
+		    sim.servers[i].paused_until_us > sim.now_us)
 			return not_yet("%s is not up", sim.servers[i].name);
 		chat_node_stats_get(sim.servers[i].node, &stats);
 		if (stats.in_flight > 0)
 			return not_yet("%s waits for its store", sim.servers[i].name);
 		sessions += stats.sessions;
 	}
-	return sessions == online ||
-	       not_yet("%llu sessions of %u devices", U(sessions), online);
+	return sessions == online || not_yet("%llu sessions of %u devices", U(sessions), online);
 }
 
 static bool all_is_settled(void)
@@ -301,7 +301,8 @@ static void check_conversation(const struct device *device, const struct chat_co
 
 	if (!stay || item->last_seq != conv->count || item->delivered_seq != conv->count ||
 	    item->read_seq != stay->read)
-		sim_fail("audit", "device %u is told %llu, %llu, %llu of a conversation of %llu, %llu",
+		sim_fail("audit",
+			 "device %u is told %llu, %llu, %llu of a conversation of %llu, %llu",
 			 device->index, U(item->last_seq), U(item->delivered_seq),
 			 U(item->read_seq), U(conv ? conv->count : 0), U(stay ? stay->read : 0));
 	if (other && !item->peer_hidden &&
@@ -512,8 +513,7 @@ static bool all_have_left(void)
 			return not_yet("device %u is still there", i);
 	if (!servers_are_up(0))
 		return false;
-	return count_rows("SELECT COUNT(*) FROM presence") == 0 ||
-	       not_yet("somebody is online");
+	return count_rows("SELECT COUNT(*) FROM presence") == 0 || not_yet("somebody is online");
 }
 
 static void begin_draining(void)

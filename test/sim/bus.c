@@ -197,8 +197,7 @@ const struct chat_bus_ops bus_ops = {
 
 static struct chat_buf *forged(struct chat_buf *payload)
 {
-	struct chat_buf *copy =
-		chat_buf_copy((struct chat_view){payload->data, payload->len});
+	struct chat_buf *copy = chat_buf_copy((struct chat_view){payload->data, payload->len});
 
 	for (size_t i = 0; copy && i + 8 < copy->len; i++)
 		if (copy->data[i] == '#') /* begins every text */
@@ -224,8 +223,8 @@ void bus_on_publish(const struct event *event)
 			continue;
 		if (server == from && !chance_hits(CHANCE_BUS, 1000))
 			continue; /* it would ignore it */
-		clock_carry(arrival(&end->in_us), EVENT_BUS_DELIVER, i, end->generation,
-			    no_channel, payload);
+		clock_carry(arrival(&end->in_us), EVENT_BUS_DELIVER, i, end->generation, no_channel,
+			    payload);
 	}
 	chat_buf_unref(payload);
 }

@@ -77,7 +77,8 @@ static void check_message(struct device *device, const struct chat_message *mess
 	stay = model_stay_of(conv, identity->user, seq);
 	now = model_stay(conv, identity->user);
 	if (!stay)
-		sim_fail("rights", "device %u is pushed seq %llu of group %llu, which is not theirs",
+		sim_fail("rights",
+			 "device %u is pushed seq %llu of group %llu, which is not theirs",
 			 device->index, U(seq), U(conv->group));
 	check_content(message, conv, 0, "push");
 	last = last_of(device, conv);
@@ -165,8 +166,8 @@ static void check_refused(const struct ask *ask, enum chat_code code)
 	const struct send *send = model_send(ask->send);
 	const struct conv *conv = model_conv(send->from, send->target);
 
-	if (ask->altered || code == CHAT_CODE_UNAVAILABLE || code == CHAT_CODE_SHUTTING_DOWN || !send->committed ||
-	    !conv)
+	if (ask->altered || code == CHAT_CODE_UNAVAILABLE || code == CHAT_CODE_SHUTTING_DOWN ||
+	    !send->committed || !conv)
 		return;
 	if (conv->entries[send->seq - 1].at_us < ask->asked_us || code == CHAT_CODE_CONFLICT)
 		sim_fail("once", "send %u is refused (%s), and is there", send->number,

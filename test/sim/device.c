@@ -13,8 +13,7 @@ enum { RESTART_MS = 4000, TOKEN_PERCENT = 80, CRASH_RESTART_MS = 5000, SPINS_MAX
 struct identity *device_identity(struct device *device)
 {
 	if (!device->identity && device->person->id != 0)
-		device->identity =
-			model_identity(device->person->id, chat_view_of(device->name));
+		device->identity = model_identity(device->person->id, chat_view_of(device->name));
 	return device->identity;
 }
 
@@ -143,8 +142,8 @@ static void on_state(void *context, enum chat_client_state state,
 		    reason->code == CHAT_CODE_NAME_TAKEN)
 			device->registers = false; /* it was done, without our knowing */
 		if (device->wanted)
-			device_start_later(device, chance_between(CHANCE_WORK, 50 * MS,
-								  RESTART_MS * MS));
+			device_start_later(device,
+					   chance_between(CHANCE_WORK, 50 * MS, RESTART_MS * MS));
 	}
 	alloc_resume();
 }

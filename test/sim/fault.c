@@ -70,57 +70,83 @@ static const struct profile profiles[] = {
 		.name = "bus",
 		.what = "a bus that loses, doubles and reorders, and connections to it that break",
 		.pause_ms = 400,
-		.faults = {[FAULT_BUS_LOSS] = 1000,   [FAULT_BUS_DOUBLE] = 1500,
-			   [FAULT_BUS_REORDER] = 2000, [FAULT_BUS_DELAY] = 800,
-			   [FAULT_BUS_PUBLISHER] = 10, [FAULT_BUS_LISTENER] = 10,
-			   [FAULT_LINK_CUT] = 5,       [FAULT_CLIENT_STOP] = 5},
+		.faults = {[FAULT_BUS_LOSS] = 1000,
+			   [FAULT_BUS_DOUBLE] = 1500,
+			   [FAULT_BUS_REORDER] = 2000,
+			   [FAULT_BUS_DELAY] = 800,
+			   [FAULT_BUS_PUBLISHER] = 10,
+			   [FAULT_BUS_LISTENER] = 10,
+			   [FAULT_LINK_CUT] = 5,
+			   [FAULT_CLIENT_STOP] = 5},
 	},
 	{
 		.name = "store",
 		.what = "a store that fails, before the commit and after it, is slow, or away",
 		.pause_ms = 600,
-		.faults = {[FAULT_STORE_SLOW] = 10, [FAULT_STORE_BEFORE] = 600,
-			   [FAULT_STORE_AFTER] = 600, [FAULT_STORE_SINGLES] = 3000,
-			   [FAULT_STORE_AWAY] = 8, [FAULT_STORE_FULL] = 150,
-			   [FAULT_LINK_CUT] = 8, [FAULT_CLIENT_STOP] = 4},
+		.faults = {[FAULT_STORE_SLOW] = 10,
+			   [FAULT_STORE_BEFORE] = 600,
+			   [FAULT_STORE_AFTER] = 600,
+			   [FAULT_STORE_SINGLES] = 3000,
+			   [FAULT_STORE_AWAY] = 8,
+			   [FAULT_STORE_FULL] = 150,
+			   [FAULT_LINK_CUT] = 8,
+			   [FAULT_CLIENT_STOP] = 4},
 	},
 	{
 		.name = "crash",
 		.what = "servers that die, pause for longer than their lease, and drain",
 		.pause_ms = 700,
-		.faults = {[FAULT_SERVER_CRASH] = 10, [FAULT_SERVER_PAUSE] = 8,
-			   [FAULT_SERVER_DRAIN] = 6, [FAULT_STORE_SLOW] = 4,
-			   [FAULT_BUS_DELAY] = 300, [FAULT_CLIENT_STOP] = 4},
+		.faults = {[FAULT_SERVER_CRASH] = 10,
+			   [FAULT_SERVER_PAUSE] = 8,
+			   [FAULT_SERVER_DRAIN] = 6,
+			   [FAULT_STORE_SLOW] = 4,
+			   [FAULT_BUS_DELAY] = 300,
+			   [FAULT_CLIENT_STOP] = 4},
 	},
 	{
 		.name = "clients",
-		.what = "clients that read slowly, drop, come back elsewhere, and take one another's place",
+		.what = "clients that read slowly, drop, come back elsewhere, and take one "
+			"another's place",
 		.pause_ms = 250,
-		.faults = {[FAULT_LINK_CUT] = 20, [FAULT_LINK_HALF] = 10, [FAULT_LINK_SILENT] = 10,
-			   [FAULT_LINK_STALL] = 20, [FAULT_LINK_SLOW] = 4000,
-			   [FAULT_LINK_BYTEWISE] = 500, [FAULT_LINK_GARBAGE] = 10,
-			   [FAULT_CLIENT_CRASH] = 10, [FAULT_CLIENT_STOP] = 10},
+		.faults = {[FAULT_LINK_CUT] = 20,
+			   [FAULT_LINK_HALF] = 10,
+			   [FAULT_LINK_SILENT] = 10,
+			   [FAULT_LINK_STALL] = 20,
+			   [FAULT_LINK_SLOW] = 4000,
+			   [FAULT_LINK_BYTEWISE] = 500,
+			   [FAULT_LINK_GARBAGE] = 10,
+			   [FAULT_CLIENT_CRASH] = 10,
+			   [FAULT_CLIENT_STOP] = 10},
 	},
 	{
 		.name = "clock",
 		.what = "wall clocks that jump, back and forth",
 		.pause_ms = 500,
-		.faults = {[FAULT_CLOCK] = 10, [FAULT_SERVER_CRASH] = 3, [FAULT_SERVER_PAUSE] = 3,
-			   [FAULT_LINK_CUT] = 5, [FAULT_CLIENT_STOP] = 5},
+		.faults = {[FAULT_CLOCK] = 10,
+			   [FAULT_SERVER_CRASH] = 3,
+			   [FAULT_SERVER_PAUSE] = 3,
+			   [FAULT_LINK_CUT] = 5,
+			   [FAULT_CLIENT_STOP] = 5},
 	},
 	{
 		.name = "alloc",
 		.what = "memory that is out, now and then",
 		.pause_ms = 2000,
-		.faults = {[FAULT_ALLOC] = 100, [FAULT_LINK_CUT] = 5, [FAULT_CLIENT_STOP] = 5,
-			   [FAULT_BUS_LISTENER] = 2, [FAULT_STORE_AWAY] = 1},
+		.faults = {[FAULT_ALLOC] = 100,
+			   [FAULT_LINK_CUT] = 5,
+			   [FAULT_CLIENT_STOP] = 5,
+			   [FAULT_BUS_LISTENER] = 2,
+			   [FAULT_STORE_AWAY] = 1},
 	},
 	{
 		.name = "storm",
 		.what = "much at once, and mended in another order",
 		.pause_ms = 3000,
-		.faults = {[FAULT_BURST] = 10, [FAULT_BUS_REORDER] = 300, [FAULT_STORE_AFTER] = 100,
-			   [FAULT_STORE_BEFORE] = 100, [FAULT_SERVER_CRASH] = 2},
+		.faults = {[FAULT_BURST] = 10,
+			   [FAULT_BUS_REORDER] = 300,
+			   [FAULT_STORE_AFTER] = 100,
+			   [FAULT_STORE_BEFORE] = 100,
+			   [FAULT_SERVER_CRASH] = 2},
 	},
 };
 
@@ -183,8 +209,8 @@ static struct link *some_link(void)
 /* Short as a rule, and now and then longer than any lease. */
 static uint64_t outage(void)
 {
-	uint64_t most_us = chance_hits(CHANCE_FAULT, 2500) ? 3 * sim.setup.node.lease_ms * MS
-							    : 2 * SECOND;
+	uint64_t most_us =
+		chance_hits(CHANCE_FAULT, 2500) ? 3 * sim.setup.node.lease_ms * MS : 2 * SECOND;
 
 	return chance_between(CHANCE_FAULT, 20 * MS, most_us);
 }
@@ -252,8 +278,8 @@ static void inject_ack(struct device *device)
 	if (seq > model_solid(device->identity, conv))
 		seq += 1000000;
 	snprintf(text, sizeof(text), "{\"type\":\"ack\",\"%s\":%llu,\"seq\":%llu}\n",
-		 target.group ? "group" : "user",
-		 (unsigned long long)(target.group + target.user), (unsigned long long)seq);
+		 target.group ? "group" : "user", (unsigned long long)(target.group + target.user),
+		 (unsigned long long)seq);
 	link_inject(link, text);
 }
 
@@ -284,10 +310,9 @@ static void strike(enum fault_kind kind);
 
 static void burst(void)
 {
-	static const enum fault_kind kinds[] = {FAULT_BUS_PUBLISHER, FAULT_BUS_LISTENER,
-						FAULT_SERVER_PAUSE,  FAULT_SERVER_CRASH,
-						FAULT_LINK_CUT,	     FAULT_LINK_STALL,
-						FAULT_LINK_HALF,     FAULT_STORE_AWAY};
+	static const enum fault_kind kinds[] = {
+		FAULT_BUS_PUBLISHER, FAULT_BUS_LISTENER, FAULT_SERVER_PAUSE, FAULT_SERVER_CRASH,
+		FAULT_LINK_CUT,	     FAULT_LINK_STALL,	 FAULT_LINK_HALF,    FAULT_STORE_AWAY};
 	uint32_t count = 3 + chance_below(CHANCE_FAULT, BURST_MAX);
 
 	for (uint32_t i = 0; i < count; i++)

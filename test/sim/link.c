@@ -119,7 +119,8 @@ struct link *link_open(struct device *device)
 	link->device = device;
 	link->server = choose_server();
 	link->life = link->server->life;
-	link->latency_us = chance_between(CHANCE_LINK, sim.setup.link_us / 2, sim.setup.link_us * 2);
+	link->latency_us =
+		chance_between(CHANCE_LINK, sim.setup.link_us / 2, sim.setup.link_us * 2);
 	link->kernel = chance_below(CHANCE_LINK, 8192);
 	link->bytewise = fault_hits(CHANCE_LINK, FAULT_LINK_BYTEWISE);
 	if (fault_hits(CHANCE_LINK, FAULT_LINK_SLOW)) {
@@ -162,9 +163,9 @@ static void remember_conn(struct server *server, uint64_t conn, uint64_t link)
 	server->conns[server->conn_count++] = (struct conn_of_link){conn, link};
 }
 
-static struct link *link_of(void *context, uint64_t conn)
+/* NULL: there is none, or it is over. */
+static struct link *find_link(const struct server *server, uint64_t conn)
 {
-	struct server *server = context;
 	size_t low = 0, high = server->conn_count;
 	struct link *link = NULL;
 
@@ -178,9 +179,25 @@ static struct link *link_of(void *context, uint64_t conn)
 	}
 	if (low < server->conn_count && server->conns[low].conn == conn)
 		link = link_get(server->conns[low].link);
-	if (!link || link->conn != conn)
+	return link && link->conn == conn ? link : NULL;
+}
+
+static struct link *link_of(void *context, uint64_t conn)
+{
+	const struct server *server = context;
+	struct link *link = find_link(server, conn);
+
+	if (!link)
 		sim_fail("transport", "%s speaks of a connection that is over", server->name);
 	return link;
+}
+
+void link_logged_in(const struct server *server, uint64_t conn, uint64_t session)
+{
+	struct link *link = find_link(server, conn);
+
+	if (link)
+		link->session = session;
 }
 
 /* --- Moving bytes ------------------------------------------------------------------------------------ */

@@ -330,8 +330,7 @@ struct track *model_track(struct identity *identity, const struct conv *conv)
 {
 	size_t room = identity->track_count;
 
-	identity->tracks =
-		grow(identity->tracks, &room, conv->index, sizeof(*identity->tracks));
+	identity->tracks = grow(identity->tracks, &room, conv->index, sizeof(*identity->tracks));
 	identity->track_count = room;
 	return &identity->tracks[conv->index];
 }
@@ -365,8 +364,8 @@ uint64_t model_solid(struct identity *identity, struct conv *conv)
 		track->solid = stay->joined;
 	if (track->solid < track->base)
 		track->solid = track->base;
-	while (track->solid < conv->count && (model_has(track, track->solid + 1) ||
-					      is_own(identity, conv, track->solid + 1)))
+	while (track->solid < conv->count &&
+	       (model_has(track, track->solid + 1) || is_own(identity, conv, track->solid + 1)))
 		track->solid++;
 	return track->solid;
 }
@@ -376,8 +375,8 @@ uint64_t model_solid(struct identity *identity, struct conv *conv)
 static void version_add(struct entry *entry, struct version version)
 {
 	version.at_us = sim.now_us;
-	entry->versions = realloc(entry->versions,
-				  (entry->version_count + 1) * sizeof(*entry->versions));
+	entry->versions =
+		realloc(entry->versions, (entry->version_count + 1) * sizeof(*entry->versions));
 	if (!entry->versions)
 		abort();
 	entry->versions[entry->version_count++] = version;

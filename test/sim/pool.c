@@ -20,7 +20,7 @@ enum { SCAN_MAX = 4096, STORE_KINDS = 2 };
 static struct chat_backend *backends[STORE_KINDS];
 static sqlite3 *handles[STORE_KINDS];
 static unsigned opened;
-static unsigned current;	/* which of them this run uses */
+static unsigned current; /* which of them this run uses */
 static bool commit_fails;
 
 /* --- The database ------------------------------------------------------------------------------------ */
@@ -202,7 +202,8 @@ static const char *about(const struct chat_op *op)
 
 	text[0] = '\0';
 	if (op->kind == CHAT_OP_SESSION_OPEN)
-		snprintf(text, sizeof(text), "%llu/%.*s session %llx stale %llx replace %d holder %.*s %llx",
+		snprintf(text, sizeof(text),
+			 "%llu/%.*s session %llx stale %llx replace %d holder %.*s %llx",
 			 (unsigned long long)op->u.session_open.user,
 			 (int)op->u.session_open.device.len, op->u.session_open.device.data,
 			 (unsigned long long)op->u.session_open.at.session,
@@ -295,8 +296,8 @@ static void hash_run(struct chat_op *op)
 	memcpy(text + skip, hash->password.data, hash->password.len);
 	op->code = CHAT_CODE_OK;
 	if (op->kind == CHAT_OP_VERIFY)
-		hash->match = chat_view_equal(
-			hash->hash, (struct chat_view){text, skip + hash->password.len});
+		hash->match = chat_view_equal(hash->hash,
+					      (struct chat_view){text, skip + hash->password.len});
 	else if (chat_arena_copy(&op->arena, (struct chat_view){text, skip + hash->password.len},
 				 &hash->hash) != 0)
 		abort();
@@ -415,6 +416,8 @@ void pool_on_complete(const struct event *event)
 	for (; op; op = next) {
 		next = op->next;
 		server->pool.in_flight--;
+		if (op->kind == CHAT_OP_SESSION_OPEN && op->code == CHAT_CODE_OK)
+			link_logged_in(server, op->origin.conn, op->u.session_open.at.session);
 		chat_node_complete(node, op);
 		alloc_enter(); /* each on its own */
 	}
@@ -437,7 +440,7 @@ void pool_start(struct server *server)
 	queue_init(&pool->completions);
 	for (size_t i = 0; i < pool->lane_count; i++) {
 		queue_init(&pool->lanes[i].queue);
-		pool->lanes[i].kind = i < pool->writer_count	      ? LANE_WRITER
+		pool->lanes[i].kind = i < pool->writer_count	 ? LANE_WRITER
 				      : i + 1 < pool->lane_count ? LANE_READER
 								 : LANE_HASH;
 	}

@@ -232,7 +232,8 @@ void server_on_kill(const struct event *event)
 		struct chat_node_stats stats;
 
 		chat_node_stats_get(server->node, &stats);
-		sim_fail("drain", "%s is not drained within %d ms: %llu connections, %llu operations",
+		sim_fail("drain",
+			 "%s is not drained within %d ms: %llu connections, %llu operations",
 			 server->name, DRAIN_TIMEOUT_MS, (unsigned long long)stats.connections,
 			 (unsigned long long)stats.in_flight);
 	}

@@ -159,7 +159,7 @@ struct bus_end {
 	bool lost; /* something was not published */
 	bool forcing, telling;
 	uint64_t flushed_us; /* of a server that is gone: what was published up to then arrives */
-	uint64_t generation;	 /* of the listening connection: never one twice */
+	uint64_t generation; /* of the listening connection: never one twice */
 	uint64_t out_generation; /* of the publishing one */
 	uint64_t issued;
 	uint64_t out_us, in_us; /* what is under way keeps its order */
@@ -214,7 +214,7 @@ struct server {
 	uint64_t tick_us; /* the tick that is scheduled */
 	unsigned spins;	  /* ticks in a row that asked for another at once */
 	uint64_t paused_until_us;
-	int64_t skew_ms; /* of its wall clock */
+	int64_t skew_ms;	    /* of its wall clock */
 	struct conn_of_link *conns; /* ascending: what its node called each */
 	size_t conn_count, conn_room;
 };
@@ -298,16 +298,17 @@ struct link {
 	uint64_t id;
 	struct device *device; /* NULL: the client's side is gone */
 	struct server *server;
-	uint64_t life; /* of the server */
-	uint64_t conn; /* the node's number; 0: it does not know it yet, or no longer */
+	uint64_t life;	  /* of the server */
+	uint64_t conn;	  /* the node's number; 0: it does not know it yet, or no longer */
+	uint64_t session; /* the number of the last that began on it */
 	struct pipe up, down;
 	size_t arrived; /* of what is in `up`: waits at the server */
 	bool accepted;
-	bool cut;	  /* nothing moves any more */
-	bool paused;	  /* the node takes no input until it resumes */
-	bool feeding;	  /* an event is on its way */
-	bool full;	  /* to be told when it has drained */
-	bool took;	  /* the client has read something */
+	bool cut;     /* nothing moves any more */
+	bool paused;  /* the node takes no input until it resumes */
+	bool feeding; /* an event is on its way */
+	bool full;    /* to be told when it has drained */
+	bool took;    /* the client has read something */
 	bool end_told;
 	bool bytewise;
 	uint32_t slow_bytes; /* 0: reads all there is */
@@ -328,6 +329,8 @@ void link_close_client(struct link *link);
 /* The connection is cut; each side finds out in its time, or not by itself. */
 void link_cut(struct link *link, bool client_knows, bool server_knows);
 void link_server_died(struct server *server);
+/* The node of a server is told that the session has begun. */
+void link_logged_in(const struct server *server, uint64_t conn, uint64_t session);
 void links_finish(void);
 void links_forget(void);
 size_t links_count(void);
@@ -352,8 +355,8 @@ struct send {
 	uint64_t changes;
 	uint32_t text_len;
 	bool has_data;
-	bool own_cid;	   /* of ours; else libchat's client makes one */
-	bool acked;	   /* `ok` was heard */
+	bool own_cid; /* of ours; else libchat's client makes one */
+	bool acked;   /* `ok` was heard */
 	bool committed;
 	uint64_t seq; /* as committed */
 	int64_t time_ms;
@@ -465,12 +468,12 @@ uint64_t model_furthest(const struct conv *conv, chat_id user);
 struct ask {
 	chat_ticket ticket;
 	enum chat_request_type type;
-	uint32_t send;	      /* of send, edit, recall: its number */
-	bool altered;	      /* another text with the same cid: to be refused */
+	uint32_t send; /* of send, edit, recall: its number */
+	bool altered;  /* another text with the same cid: to be refused */
 	uint64_t asked_us;
 	struct chat_target target;
-	uint64_t seq;	 /* of read */
-	uint64_t count;	 /* of the conversation's messages, when it was asked */
+	uint64_t seq;	/* of read */
+	uint64_t count; /* of the conversation's messages, when it was asked */
 	uint64_t before;
 	uint32_t limit;
 	bool newest; /* the newest page */
@@ -483,8 +486,8 @@ struct device {
 	char name[16];
 	struct chat_client *client;
 	uint64_t incarnation;
-	uint64_t life;	   /* counts starts: an event of another is void */
-	uint64_t link;	   /* 0: none */
+	uint64_t life; /* counts starts: an event of another is void */
+	uint64_t link; /* 0: none */
 	uint64_t tick_us;
 	unsigned spins;
 	bool wanted;	/* is to be online */
@@ -585,19 +588,19 @@ event_handler fault_on_event;
 /* Ways in which the simulator's own ports break a promise that they may not break: the checkers have to find each. */
 enum wrong {
 	WRONG_NONE,
-	WRONG_STORE_LIES,     /* says committed, and is not */
-	WRONG_STORE_FORGETS,  /* a message that was committed is gone */
-	WRONG_STORE_TWICE,    /* a send is stored twice */
-	WRONG_STORE_ORDER,    /* operations of one lane run in another order */
-	WRONG_STORE_MARKS,    /* marks go beyond what was asked */
-	WRONG_STORE_ANSWERS,  /* an operation never comes back */
-	WRONG_BUS_SILENT,     /* loses without saying so */
-	WRONG_BUS_CONFIRMS,   /* confirms what is not in force */
-	WRONG_BUS_FORGES,     /* another message than the one that was said */
-	WRONG_NET_LOSES,      /* some bytes of a connection */
-	WRONG_NET_REORDERS,   /* frames to a client */
-	WRONG_NET_REPEATS,    /* a request */
-	WRONG_CLOCK_STOPS,    /* a node's clock stands still */
+	WRONG_STORE_LIES,    /* says committed, and is not */
+	WRONG_STORE_FORGETS, /* a message that was committed is gone */
+	WRONG_STORE_TWICE,   /* a send is stored twice */
+	WRONG_STORE_ORDER,   /* operations of one lane run in another order */
+	WRONG_STORE_MARKS,   /* marks go beyond what was asked */
+	WRONG_STORE_ANSWERS, /* an operation never comes back */
+	WRONG_BUS_SILENT,    /* loses without saying so */
+	WRONG_BUS_CONFIRMS,  /* confirms what is not in force */
+	WRONG_BUS_FORGES,    /* another message than the one that was said */
+	WRONG_NET_LOSES,     /* some bytes of a connection */
+	WRONG_NET_REORDERS,  /* frames to a client */
+	WRONG_NET_REPEATS,   /* a request */
+	WRONG_CLOCK_STOPS,   /* a node's clock stands still */
 	WRONG_COUNT
 };
 

@@ -68,7 +68,7 @@ void tap_up(struct link *link, const struct chat_buf *frame)
 	if (type == CHAT_REQ_SEND || type == CHAT_REQ_EDIT || type == CHAT_REQ_RECALL) {
 		ask.key = integer(frame, "\"group\":", &group) ? (uint64_t)group << 1 | 1
 			  : integer(frame, "\"user\":", &user) ? (uint64_t)user << 1
-								 : 0;
+							       : 0;
 		ask.order = ++tap->orders;
 	}
 	if (tap->ask_count == tap->ask_room) {
@@ -135,7 +135,8 @@ static void take_reply(struct link *link, const struct chat_buf *frame, struct c
 	while (i < tap->ask_count && tap->asks[i].id != id)
 		i++;
 	if (i == tap->ask_count)
-		sim_fail("reply", "a reply to id %lld, which was not asked or answered before: %.*s",
+		sim_fail("reply",
+			 "a reply to id %lld, which was not asked or answered before: %.*s",
 			 (long long)id, (int)frame->len - 1, frame->data);
 	check_order(link, frame, &tap->asks[i]);
 	if (tap->asks[i].type == CHAT_REQ_LOGIN && is(type, "ok"))

@@ -30,7 +30,8 @@ static chat_id some_other(const struct device *device)
 
 	if (chance_hits(CHANCE_WORK, 7000))
 		other = 1 + below(sim.setup.people < 3 ? sim.setup.people : 3);
-	if (!model_person(other) || (other == device->person->id && !chance_hits(CHANCE_WORK, 1000)))
+	if (!model_person(other) ||
+	    (other == device->person->id && !chance_hits(CHANCE_WORK, 1000)))
 		other = some_person();
 	return other;
 }
@@ -128,8 +129,7 @@ static struct send *send_new(struct device *device, struct chat_target target)
 
 static void do_send_direct(struct device *device)
 {
-	work_submit(device,
-		    send_new(device, (struct chat_target){.user = some_other(device)}));
+	work_submit(device, send_new(device, (struct chat_target){.user = some_other(device)}));
 }
 
 static void do_send_group(struct device *device)
@@ -267,8 +267,8 @@ static void do_history(struct device *device)
 
 static void do_list(struct device *device)
 {
-	static const enum chat_request_type types[] = {
-		CHAT_REQ_CONVERSATIONS, CHAT_REQ_FRIENDS, CHAT_REQ_GROUPS, CHAT_REQ_DEVICES};
+	static const enum chat_request_type types[] = {CHAT_REQ_CONVERSATIONS, CHAT_REQ_FRIENDS,
+						       CHAT_REQ_GROUPS, CHAT_REQ_DEVICES};
 	struct chat_request request = {.type = types[below(4)]};
 
 	if (request.type != CHAT_REQ_DEVICES && chance_hits(CHANCE_WORK, 5000)) {
@@ -296,12 +296,13 @@ static void do_user(struct device *device)
 static void do_friend(struct device *device)
 {
 	static const enum chat_request_type types[] = {
-		CHAT_REQ_FRIEND_ADD,	 CHAT_REQ_FRIEND_ADD,	CHAT_REQ_FRIEND_ADD,
+		CHAT_REQ_FRIEND_ADD,	 CHAT_REQ_FRIEND_ADD,	 CHAT_REQ_FRIEND_ADD,
 		CHAT_REQ_FRIEND_ACCEPT,	 CHAT_REQ_FRIEND_ACCEPT, CHAT_REQ_FRIEND_DECLINE,
-		CHAT_REQ_FRIEND_REMOVE,	 CHAT_REQ_FRIEND_BLOCK, CHAT_REQ_FRIEND_UNBLOCK,
+		CHAT_REQ_FRIEND_REMOVE,	 CHAT_REQ_FRIEND_BLOCK,	 CHAT_REQ_FRIEND_UNBLOCK,
 		CHAT_REQ_FRIEND_UNBLOCK,
 	};
-	struct chat_request request = {.type = types[below(10)], .present = CHAT_HAS(CHAT_KEY_USER)};
+	struct chat_request request = {.type = types[below(10)],
+				       .present = CHAT_HAS(CHAT_KEY_USER)};
 
 	request.user = some_other(device);
 	ask(device, &request);
@@ -312,7 +313,8 @@ static void do_friend(struct device *device)
 static void do_group_create(struct device *device)
 {
 	struct chat_request request = {.type = CHAT_REQ_GROUP_CREATE,
-				       .present = CHAT_HAS(CHAT_KEY_NAME) | CHAT_HAS(CHAT_KEY_OPEN)};
+				       .present =
+					       CHAT_HAS(CHAT_KEY_NAME) | CHAT_HAS(CHAT_KEY_OPEN)};
 	char name[32];
 
 	snprintf(name, sizeof(name), "group %u", ++group_names);
@@ -353,21 +355,20 @@ static void do_group_members(struct device *device)
 
 static void do_group_act(struct device *device)
 {
-	static const enum chat_request_type types[] = {
-		CHAT_REQ_GROUP_KICK, CHAT_REQ_GROUP_KICK, CHAT_REQ_GROUP_ROLE,
-		CHAT_REQ_GROUP_INVITE};
+	static const enum chat_request_type types[] = {CHAT_REQ_GROUP_KICK, CHAT_REQ_GROUP_KICK,
+						       CHAT_REQ_GROUP_ROLE, CHAT_REQ_GROUP_INVITE};
 	static const enum chat_role roles[] = {CHAT_ROLE_MEMBER, CHAT_ROLE_ADMIN, CHAT_ROLE_ADMIN,
 					       CHAT_ROLE_OWNER};
 	struct conv *conv = some_group(device, true);
 	struct chat_request request = {.type = types[below(4)],
-				       .present = CHAT_HAS(CHAT_KEY_GROUP) |
-						  CHAT_HAS(CHAT_KEY_USER)};
+				       .present =
+					       CHAT_HAS(CHAT_KEY_GROUP) | CHAT_HAS(CHAT_KEY_USER)};
 
 	if (!conv)
 		return;
 	request.group = conv->group;
-	request.user = request.type == CHAT_REQ_GROUP_INVITE ? some_other(device)
-							     : some_member(conv);
+	request.user =
+		request.type == CHAT_REQ_GROUP_INVITE ? some_other(device) : some_member(conv);
 	if (request.type == CHAT_REQ_GROUP_ROLE) {
 		request.role = roles[below(4)];
 		request.present |= CHAT_HAS(CHAT_KEY_ROLE);
@@ -379,7 +380,8 @@ static void do_group_update(struct device *device)
 {
 	struct conv *conv = some_group(device, true);
 	struct chat_request request = {.type = CHAT_REQ_GROUP_UPDATE,
-				       .present = CHAT_HAS(CHAT_KEY_GROUP) | CHAT_HAS(CHAT_KEY_OPEN)};
+				       .present =
+					       CHAT_HAS(CHAT_KEY_GROUP) | CHAT_HAS(CHAT_KEY_OPEN)};
 
 	if (!conv)
 		return;
@@ -435,12 +437,12 @@ static const struct {
 	action *act;
 	uint32_t weight;
 } actions[] = {
-	{do_send_direct, 300},	 {do_send_group, 300},	{do_send_many, 20},  {do_edit, 25},
-	{do_recall, 20},	 {do_send_again, 40},	{do_send_altered, 5}, {do_read, 40},
-	{do_typing, 20},	 {do_history, 30},	{do_list, 30},	     {do_user, 4},
-	{do_friend, 50},	 {do_group_create, 12}, {do_group_join, 40}, {do_group_leave, 12},
-	{do_group_dissolve, 2},	 {do_group_members, 8}, {do_group_act, 20},  {do_group_update, 5},
-	{do_logout, 4},		 {do_device_remove, 3}, {do_password, 2},    {do_twin, 6},
+	{do_send_direct, 300},	{do_send_group, 300},  {do_send_many, 20},   {do_edit, 25},
+	{do_recall, 20},	{do_send_again, 40},   {do_send_altered, 5}, {do_read, 40},
+	{do_typing, 20},	{do_history, 30},      {do_list, 30},	     {do_user, 4},
+	{do_friend, 50},	{do_group_create, 12}, {do_group_join, 40},  {do_group_leave, 12},
+	{do_group_dissolve, 2}, {do_group_members, 8}, {do_group_act, 20},   {do_group_update, 5},
+	{do_logout, 4},		{do_device_remove, 3}, {do_password, 2},     {do_twin, 6},
 };
 
 enum { ACTIONS = sizeof(actions) / sizeof(actions[0]) };
