@@ -197,10 +197,14 @@ int chat_seen_push(struct chat_client *client, uint64_t now_ms, uint64_t key, ui
 		   bool *fresh)
 {
 	struct seen_table *table = &client->seen;
+	uint64_t connection = client->connection;
 	struct seen *seen = seen_of(client, now_ms, key);
 
+	*fresh = false;
 	if (!seen)
 		return CHAT_ERR_NOMEM;
+	if (client->connection != connection) /* lost while room was made: it is pushed again */
+		return 0;
 	if (!seen->owed) {
 		seen->owed = true;
 		seen->debt = table->debts;
