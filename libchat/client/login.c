@@ -206,7 +206,7 @@ void chat_login_reply(struct chat_client *client, uint64_t now_ms, const struct 
 		login_say(client, now_ms);
 		break;
 	case CLIENT_ID_LOGIN:
-		if (client->state != CHAT_CLIENT_LOGGING_IN)
+		if (client->state != CHAT_CLIENT_LOGGING_IN || client->registering != REGISTER_NO)
 			break;
 		if (event->type == CHAT_EVENT_LOGIN)
 			logged_in(client, now_ms, &event->u.login);

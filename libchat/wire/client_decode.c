@@ -128,6 +128,8 @@ static void take_login(struct take *take, json_t *object, struct chat_login_repl
 	take_user_key(take, object, &out->user);
 	out->device = chat_take_string(take, object, "device");
 	out->token = chat_take_string(take, object, "token");
+	if (out->token.len == 0) /* from here on it serves instead of the password */
+		chat_take_fail(take, "token", "must not be empty");
 	out->token_expires_ms =
 		(int64_t)chat_take_integer(take, object, "token_expires", 0, TAKE_INTEGER_MAX);
 	out->heartbeat_ms = chat_take_small(take, object, "heartbeat");
