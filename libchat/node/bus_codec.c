@@ -65,6 +65,34 @@ static bool number_read(struct chat_view *from, uint64_t *out)
 	return true;
 }
 
+static bool numbers_are_in_range(const struct bus_message *message)
+{
+	return message->user <= CHAT_ID_MAX && message->other <= CHAT_ID_MAX &&
+	       message->group <= CHAT_ID_MAX && message->seq <= INT64_MAX &&
+	       message->epoch <= UINT32_MAX && message->joined_seq <= INT64_MAX;
+}
+
+/* Whether it says whom it is about, and whom it is for. */
+static bool names_somebody(const struct bus_message *message)
+{
+	bool one_place = (message->other == 0) != (message->group == 0);
+
+	switch (message->kind) {
+	case BUS_MESSAGE:
+		return message->user != 0 && message->seq != 0 && one_place;
+	case BUS_PUSH:
+		return one_place && (message->group != 0 || !(message->flags & BUS_DISSOLVED));
+	case BUS_MEMBER:
+		return message->user != 0 && message->group != 0;
+	case BUS_BYE:
+	case BUS_GOING:
+		return message->user != 0;
+	case BUS_SWEEP:
+		break;
+	}
+	return true;
+}
+
 bool chat_bus_decode(struct chat_view payload, struct bus_message *out)
 {
 	uint64_t *const numbers[NUMBERS] = {&out->user,	   &out->other, &out->group,
@@ -84,6 +112,5 @@ bool chat_bus_decode(struct chat_view payload, struct bus_message *out)
 		return false;
 	out->origin = (struct chat_view){payload.data, origin_len};
 	out->frame = (struct chat_view){payload.data + origin_len, payload.len - origin_len};
-	return out->user <= CHAT_ID_MAX && out->other <= CHAT_ID_MAX && out->group <= CHAT_ID_MAX &&
-	       out->seq <= INT64_MAX && out->epoch <= UINT32_MAX;
+	return numbers_are_in_range(out) && names_somebody(out);
 }

@@ -152,8 +152,6 @@ void chat_route_remote(struct chat_node *node, const struct bus_message *message
 			      .epoch = (uint32_t)message->epoch,
 			      .hint_only = frame->len == 0};
 
-	if (route.seq == 0 || route.from == 0 || (route.to == 0) == (route.group == 0))
-		return;
 	route.broadcast.codec = &chat_codec_json;
 	route.broadcast.buf = chat_buf_ref(frame);
 	route_here(&route);
