@@ -50,6 +50,24 @@ static bool fails(void)
 	return true;
 }
 
+void *sim_grow(void *old, size_t size)
+{
+	void *grown = __real_realloc(old, size);
+
+	if (!grown)
+		abort();
+	return grown;
+}
+
+void *sim_new(size_t size)
+{
+	void *made = __real_calloc(1, size);
+
+	if (!made)
+		abort();
+	return made;
+}
+
 void *__wrap_malloc(size_t size)
 {
 	return fails() ? NULL : __real_malloc(size);

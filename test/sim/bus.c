@@ -27,9 +27,7 @@ static struct sub *sub_add(struct bus_end *end, struct chat_channel channel)
 {
 	if (end->sub_count == end->sub_room) {
 		end->sub_room = end->sub_room * 2 + 32;
-		end->subs = realloc(end->subs, end->sub_room * sizeof(*end->subs));
-		if (!end->subs)
-			abort();
+		end->subs = sim_grow(end->subs, end->sub_room * sizeof(*end->subs));
 	}
 	end->subs[end->sub_count] = (struct sub){.channel = channel};
 	return &end->subs[end->sub_count++];

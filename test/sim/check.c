@@ -54,9 +54,7 @@ static uint64_t *last_of(struct device *device, const struct conv *conv)
 	size_t room = conv->index + 32;
 
 	if (conv->index >= device->last_count) {
-		device->last = realloc(device->last, room * sizeof(*device->last));
-		if (!device->last)
-			abort();
+		device->last = sim_grow(device->last, room * sizeof(*device->last));
 		memset(device->last + device->last_count, 0,
 		       (room - device->last_count) * sizeof(*device->last));
 		device->last_count = room;

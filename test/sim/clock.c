@@ -57,9 +57,7 @@ static void heap_push(struct event event)
 
 	if (heap_count > heap_room) {
 		heap_room = heap_room * 2 + 1024;
-		heap = realloc(heap, heap_room * sizeof(*heap));
-		if (!heap)
-			abort();
+		heap = sim_grow(heap, heap_room * sizeof(*heap));
 	}
 	event.order = next_order++;
 	while (i > 0 && is_before(&event, &heap[(i - 1) / 2])) {

@@ -215,9 +215,7 @@ void device_input(struct device *device, const char *bytes, size_t len)
 
 	if (device->input_len + len > device->input_room) {
 		device->input_room = (device->input_len + len) * 2 + 512;
-		device->input = realloc(device->input, device->input_room);
-		if (!device->input)
-			abort();
+		device->input = sim_grow(device->input, device->input_room);
 	}
 	memcpy(device->input + device->input_len, bytes, len);
 	device->input_len += len;
@@ -345,12 +343,10 @@ bool device_ask(struct device *device, const struct chat_request *request, struc
 
 static void device_new(unsigned index)
 {
-	struct device *device = calloc(1, sizeof(*device));
+	struct device *device = sim_new(sizeof(*device));
 	const struct setup *setup = &sim.setup;
 	uint32_t person = chance_below(CHANCE_SETUP, setup->people);
 
-	if (!device)
-		abort();
 	/* Everybody has one, then some have more. */
 	if (index < setup->people)
 		person = index;

@@ -24,9 +24,7 @@ static void pipe_put(struct pipe *pipe, const char *bytes, size_t len)
 	}
 	if (pipe->len + len > pipe->room) {
 		pipe->room = (pipe->len + len) * 2 + 512;
-		pipe->bytes = realloc(pipe->bytes, pipe->room);
-		if (!pipe->bytes)
-			abort();
+		pipe->bytes = sim_grow(pipe->bytes, pipe->room);
 	}
 	memcpy(pipe->bytes + pipe->head + pipe->len, bytes, len);
 	pipe->len += len;
@@ -104,15 +102,11 @@ static struct server *choose_server(void)
 
 struct link *link_open(struct device *device)
 {
-	struct link *link = calloc(1, sizeof(*link));
+	struct link *link = sim_new(sizeof(*link));
 
-	if (!link)
-		abort();
 	if (link_count == link_room) {
 		link_room = link_room * 2 + 256;
-		links = realloc(links, link_room * sizeof(*links));
-		if (!links)
-			abort();
+		links = sim_grow(links, link_room * sizeof(*links));
 	}
 	links[link_count++] = link;
 	link->id = link_count;
@@ -154,9 +148,8 @@ static void remember_conn(struct server *server, uint64_t conn, uint64_t link)
 {
 	if (server->conn_count == server->conn_room) {
 		server->conn_room = server->conn_room * 2 + 64;
-		server->conns = realloc(server->conns, server->conn_room * sizeof(*server->conns));
-		if (!server->conns)
-			abort();
+		server->conns =
+			sim_grow(server->conns, server->conn_room * sizeof(*server->conns));
 	}
 	if (server->conn_count > 0 && conn <= server->conns[server->conn_count - 1].conn)
 		sim_fail("transport", "%s numbers connections out of turn", server->name);

@@ -28,9 +28,7 @@ static void *grow(void *old, size_t *room, size_t need, size_t size)
 
 	if (need < *room)
 		return old;
-	grown = realloc(old, bigger * size);
-	if (!grown)
-		abort();
+	grown = sim_grow(old, bigger * size);
 	memset(grown + *room * size, 0, (bigger - *room) * size);
 	*room = bigger;
 	return grown;
@@ -107,9 +105,7 @@ struct send *model_send_new(void)
 {
 	if (send_count == send_room) {
 		send_room = send_room * 2 + 256;
-		sends = realloc(sends, send_room * sizeof(*sends));
-		if (!sends)
-			abort();
+		sends = sim_grow(sends, send_room * sizeof(*sends));
 	}
 	sends[send_count] = (struct send){.number = send_count};
 	return &sends[send_count++];
@@ -199,10 +195,8 @@ void model_tried(struct send *send, const struct identity *identity)
 
 static struct conv *conv_new(void)
 {
-	struct conv *conv = calloc(1, sizeof(*conv));
+	struct conv *conv = sim_new(sizeof(*conv));
 
-	if (!conv)
-		abort();
 	convs = grow(convs, &conv_room, conv_count, sizeof(*convs));
 	conv->index = conv_count;
 	convs[conv_count++] = conv;
@@ -306,9 +300,7 @@ struct identity *model_identity(chat_id user, struct chat_view device)
 	if (identity_count == sizeof(identities) / sizeof(identities[0]) ||
 	    device.len >= sizeof(identity->device))
 		sim_fail("setup", "too many devices");
-	identity = calloc(1, sizeof(*identity));
-	if (!identity)
-		abort();
+	identity = sim_new(sizeof(*identity));
 	identity->index = identity_count;
 	identity->user = user;
 	memcpy(identity->device, device.data, device.len);
@@ -375,10 +367,8 @@ uint64_t model_solid(struct identity *identity, struct conv *conv)
 static void version_add(struct entry *entry, struct version version)
 {
 	version.at_us = sim.now_us;
-	entry->versions =
-		realloc(entry->versions, (entry->version_count + 1) * sizeof(*entry->versions));
-	if (!entry->versions)
-		abort();
+	entry->versions = sim_grow(entry->versions,
+				   (entry->version_count + 1) * sizeof(*entry->versions));
 	entry->versions[entry->version_count++] = version;
 }
 

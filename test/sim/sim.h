@@ -140,6 +140,9 @@ bool clock_step(void);
 
 void alloc_enter(void);
 void alloc_leave(void);
+/* The simulator's own memory, which is never out: as realloc, and zeroed. */
+void *sim_grow(void *old, size_t size);
+void *sim_new(size_t size);
 /* Inside of a port: the simulator's own memory never fails. */
 void alloc_pause(void);
 void alloc_resume(void);

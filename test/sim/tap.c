@@ -73,9 +73,7 @@ void tap_up(struct link *link, const struct chat_buf *frame)
 	}
 	if (tap->ask_count == tap->ask_room) {
 		tap->ask_room = tap->ask_room * 2 + 16;
-		tap->asks = realloc(tap->asks, tap->ask_room * sizeof(*tap->asks));
-		if (!tap->asks)
-			abort();
+		tap->asks = sim_grow(tap->asks, tap->ask_room * sizeof(*tap->asks));
 	}
 	tap->asks[tap->ask_count++] = ask;
 }
@@ -90,9 +88,7 @@ static struct tap_seq *seq_of(struct tap *tap, uint64_t key)
 		return &tap->seqs[i];
 	if (tap->seq_count == tap->seq_room) {
 		tap->seq_room = tap->seq_room * 2 + 8;
-		tap->seqs = realloc(tap->seqs, tap->seq_room * sizeof(*tap->seqs));
-		if (!tap->seqs)
-			abort();
+		tap->seqs = sim_grow(tap->seqs, tap->seq_room * sizeof(*tap->seqs));
 	}
 	tap->seqs[i] = (struct tap_seq){.key = key};
 	tap->seq_count++;
