@@ -62,8 +62,10 @@ static void group_follow(struct session *session, const struct member_change *ch
 	conv_key key = change->group | CONV_GROUP;
 	struct mark *mark = chat_mark_add(session, key, change->joined_seq);
 
-	if (!mark)
+	if (!mark) {
+		node->sweep_due = true;
 		return;
+	}
 	if (mark->pushed < change->joined_seq)
 		mark->pushed = change->joined_seq;
 	if (mark->acked < change->joined_seq)
@@ -71,6 +73,7 @@ static void group_follow(struct session *session, const struct member_change *ch
 	mark->epoch = change->epoch;
 	if (chat_group_add(node, change->group, change->epoch, session) != 0) {
 		chat_mark_remove(session, key);
+		node->sweep_due = true;
 		return;
 	}
 	chat_mark_fall_behind(session, mark, change->joined_seq);

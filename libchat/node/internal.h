@@ -210,6 +210,7 @@ struct chat_node {
 	bool registered;       /* NODE_START was done */
 	uint64_t first_number; /* those below it are of earlier lives of the node */
 	bool store_failed; /* an operation could not be done; the next that can starts the sweep */
+	bool sweep_due;	   /* memory was out where something had to be noted: the same */
 	bool sweeping;
 	bool sweep_again;     /* asked for while one was on its way */
 	uint64_t sweep_after; /* connections up to this number were asked about */

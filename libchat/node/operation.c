@@ -153,8 +153,8 @@ static void operation_watch_store(struct chat_node *node, const struct chat_op *
 		node->store_failed = true;
 		if (operation_is_news(op->kind))
 			node->bus_lost = true;
-	} else if (node->store_failed && !chat_op_reads_only(op->kind)) {
-		node->store_failed = false;
+	} else if ((node->store_failed || node->sweep_due) && !chat_op_reads_only(op->kind)) {
+		node->store_failed = node->sweep_due = false;
 		chat_sweep_start(node);
 	}
 }

@@ -30,8 +30,11 @@ static void route_to_session(struct session *session, conv_key key, struct route
 	bool next;
 
 	/* A conversation that is new to the session is a direct one that begins: its first seq is 1. */
-	if (!mark && !(key & CONV_GROUP))
+	if (!mark && !(key & CONV_GROUP)) {
 		mark = chat_mark_add(session, key, 0);
+		if (!mark)
+			route->node->sweep_due = true;
+	}
 	if (!mark || route->seq <= mark->pushed)
 		return;
 	next = !mark->behind && mark->pushed + 1 == route->seq;

@@ -79,7 +79,8 @@ void chat_sync_run(struct chat_node *node)
 		}
 		if (!op || op->u.sync.count == 0) {
 			chat_op_destroy(op);
-			return; /* memory is out: at the next confirmation */
+			node->sweep_due = true; /* memory is out */
+			return;
 		}
 		chat_operation_submit(node, op); /* where that fails the sweep will do it */
 	}
@@ -127,8 +128,8 @@ static void sweep_next(struct chat_node *node)
 		node->sweeping = chat_operation_submit(node, op);
 	} else {
 		chat_op_destroy(op);
-		if (count > 0) /* memory is out: the next operation that succeeds starts it anew */
-			node->store_failed = true;
+		if (count > 0) /* memory is out */
+			node->sweep_due = true;
 	}
 }
 
@@ -159,26 +160,31 @@ static void sync_doubt(struct session *session, const struct chat_sync_item *ite
 	}
 }
 
-static void sync_apply(struct session *session, const struct chat_sync_item *item)
+/* False: memory is out. */
+static bool sync_mark(struct session *session, const struct chat_mark_state *state)
 {
-	struct chat_node *node = session->conn->node;
-
-	for (size_t i = 0; i < item->mark_count; i++) {
-		const struct chat_mark_state *state = &item->marks[i];
 		struct mark *mark =
 			chat_mark_add(session, conv_key_of(state->target), state->delivered_seq);
 
 		if (!mark)
-			return;
+		return false;
 		if (state->target.group) {
 			if (mark->epoch < state->epoch)
 				mark->epoch = state->epoch;
-			if (chat_group_add(node, state->target.group, state->epoch, session) != 0)
-				return;
+		if (chat_group_add(session->conn->node, state->target.group, state->epoch,
+				   session) != 0)
+			return false;
 		}
 		if (state->last_seq > mark->pushed)
 			chat_mark_fall_behind(session, mark, state->last_seq);
+	return true;
 	}
+
+static void sync_apply(struct session *session, const struct chat_sync_item *item)
+{
+	for (size_t i = 0; i < item->mark_count; i++)
+		if (!sync_mark(session, &item->marks[i]))
+			session->conn->node->sweep_due = true;
 	sync_doubt(session, item);
 	chat_catchup_run(session);
 }
