@@ -132,7 +132,7 @@ static const struct profile profiles[] = {
 		.name = "alloc",
 		.what = "memory that is out, now and then",
 		.pause_ms = 2000,
-		.faults = {[FAULT_ALLOC] = 100,
+		.faults = {[FAULT_ALLOC] = 1000,
 			   [FAULT_LINK_CUT] = 5,
 			   [FAULT_CLIENT_STOP] = 5,
 			   [FAULT_BUS_LISTENER] = 2,
