@@ -137,7 +137,8 @@ bool chat_operation_submit(struct chat_node *node, struct chat_op *op)
 /* Whether other nodes' sessions have to hear of it. */
 static bool operation_is_news(enum chat_op_kind kind)
 {
-	return kind == CHAT_OP_APPEND ||
+	return kind == CHAT_OP_APPEND || kind == CHAT_OP_PASSWORD_SET ||
+	       kind == CHAT_OP_DEVICE_REMOVE ||
 	       (kind >= CHAT_OP_GROUP_CREATE && kind <= CHAT_OP_GROUP_DISSOLVE);
 }
 

@@ -96,4 +96,11 @@ void chat_rule_password_set(struct db *db, struct chat_op *op)
 	chat_db_run(db, "DELETE FROM token WHERE user=? AND device<>?", "iv", set->user,
 		    set->device);
 	find_other_devices(db, op);
+	/* Their places go too: a session that is not told to go finds that out when it is asked about. */
+	chat_db_run(db,
+		    "UPDATE device SET since_ms=? WHERE user=? AND device<>? AND device IN"
+		    " (SELECT device FROM presence WHERE user=?)",
+		    "iivi", op->now_ms, set->user, set->device, set->user);
+	chat_db_run(db, "DELETE FROM presence WHERE user=? AND device<>?", "iv", set->user,
+		    set->device);
 }
