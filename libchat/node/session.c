@@ -315,23 +315,21 @@ struct owed_end {
 	size_t device_len;
 };
 
-static struct owed_end end_of(chat_id user, struct chat_view device, uint64_t session)
+static struct owed_end end_of(chat_id user, struct chat_view device, uint64_t session, bool unsure)
 {
-	struct owed_end end = {.user = user, .session = session};
+	struct owed_end end = {.user = user, .session = session, .unsure = unsure};
 
 	end.device_len = keep(end.device, sizeof(end.device), device);
 	return end;
 }
 
-static void end_later(struct chat_node *node, chat_id user, struct chat_view device,
-		      uint64_t session, bool unsure)
+static void end_later(struct chat_node *node, const struct owed_end *end)
 {
 	struct owed_end *owed = node->owed_count < NODE_OWED_MAX ? malloc(sizeof(*owed)) : NULL;
 
 	if (!owed)
 		return;
-	*owed = end_of(user, device, session);
-	owed->unsure = unsure;
+	*owed = *end;
 	chat_list_init(&owed->list);
 	chat_list_append(&node->owed, &owed->list);
 	node->owed_count++;
@@ -345,8 +343,10 @@ static void submit_end(struct chat_node *node, const struct owed_end *end, struc
 	struct chat_op *op = chat_operation_create(node, conn, logout, CHAT_OP_SESSION_CLOSE);
 	struct chat_op_session_close *close;
 
-	if (!op)
+	if (!op) {
+		end_later(node, end);
 		return;
+	}
 	close = &op->u.session_close;
 	op->origin.reason = end->unsure ? CLOSE_UNSURE : 0;
 	op->lane = close->user = end->user;
@@ -357,6 +357,8 @@ static void submit_end(struct chat_node *node, const struct owed_end *end, struc
 	    chat_operation_keep(node, op, (struct chat_view){end->device, end->device_len},
 				&close->device))
 		chat_operation_submit(node, op);
+	else
+		end_later(node, end);
 }
 
 void chat_session_tick(struct chat_node *node, uint64_t now_ms)
@@ -390,7 +392,7 @@ void chat_session_forget_owed(struct chat_node *node)
 void chat_session_release(struct chat_node *node, chat_id user, struct chat_view device,
 			  uint64_t session)
 {
-	struct owed_end end = end_of(user, device, session);
+	struct owed_end end = end_of(user, device, session, false);
 
 	submit_end(node, &end, NULL, NULL);
 }
@@ -503,8 +505,11 @@ void chat_complete_session_open(struct chat_node *node, struct conn *conn, struc
 	uint32_t ignored;
 
 	/* What became of it is not known: if it is there, it is to go. */
-	if (op->code == CHAT_CODE_UNAVAILABLE)
-		end_later(node, open->user, open->device, open->at.session, true);
+	if (op->code == CHAT_CODE_UNAVAILABLE) {
+		struct owed_end end = end_of(open->user, open->device, open->at.session, true);
+
+		end_later(node, &end);
+	}
 	if (op->code == CHAT_CODE_OK && open->holder.session != 0)
 		chat_session_bye_at(node, open->user, open->holder, CHAT_BYE_REPLACED, NULL);
 	if (!conn) {
@@ -534,7 +539,7 @@ void chat_session_end(struct session *session, const struct chat_request_id *log
 	struct conn *conn = session->conn;
 	struct chat_node *node = conn->node;
 	struct owed_end end =
-		end_of(session->user->id, chat_view_of(session->device), session->number);
+		end_of(session->user->id, chat_view_of(session->device), session->number, false);
 
 	conn->session = NULL;
 	chat_map_remove(&node->sessions, session->number);
@@ -585,8 +590,12 @@ void chat_complete_session_close(struct chat_node *node, struct conn *conn, stru
 		chat_presence_hand_over(node, close->user);
 	else if (op->code == CHAT_CODE_OK && close->last)
 		chat_presence_going(node, close->user);
-	if (op->code == CHAT_CODE_UNAVAILABLE)
-		end_later(node, close->user, close->device, close->at.session, unsure);
+	if (op->code == CHAT_CODE_UNAVAILABLE) {
+		struct owed_end end =
+			end_of(close->user, close->device, close->at.session, unsure);
+
+		end_later(node, &end);
+	}
 	if (op->code == CHAT_CODE_OK && unsure) {
 		/* Whoever had the place before, here or elsewhere, was not told to go: they take it back. */
 		node->bus_lost = true;

@@ -176,6 +176,19 @@ static bool has_place(const struct device *device)
 	return found;
 }
 
+/* A device that was removed, or whose password was changed elsewhere, has no token: it is not to be online. */
+static bool has_token(const struct device *device)
+{
+	sqlite3_stmt *row = query("SELECT user,device FROM token");
+	bool found = false;
+
+	while (!found && sqlite3_step(row) == SQLITE_ROW)
+		found = device->person->id == column(row, 0) &&
+			chat_view_equal(chat_view_of(device->name), view(row, 1));
+	sqlite3_finalize(row);
+	return found;
+}
+
 /* Each device that is online has its place, on that node and by that session; and there is no other. */
 static bool places_are_right(unsigned online)
 {
@@ -186,6 +199,9 @@ static bool places_are_right(unsigned online)
 			return not_yet("device %u (%llu/%s) on %s does not have its place", i,
 				       U(sim.devices[i]->person->id), sim.devices[i]->name,
 				       link_get(sim.devices[i]->link)->server->name);
+	for (unsigned i = 0; i < sim.setup.devices; i++)
+		if (sim.devices[i]->wanted && !has_token(sim.devices[i]))
+			return not_yet("device %u is online, and its token was revoked", i);
 	return rows == online ||
 	       not_yet("%u devices are online, and %llu places taken", online, U(rows));
 }
@@ -453,7 +469,7 @@ void audit_reply(struct device *device, const struct ask *ask, const struct chat
 
 /* --- The phases -------------------------------------------------------------------------------------- */
 
-/* Of several applications that are one device, one is to stay. */
+/* Of several applications that are one device, one is to stay. Some stay away: nothing of them is to be left. */
 static void choose_devices(void)
 {
 	for (unsigned i = 0; i < sim.setup.devices; i++) {
@@ -464,7 +480,8 @@ static void choose_devices(void)
 			first = first && (sim.devices[j]->person != device->person ||
 					  strcmp(sim.devices[j]->name, device->name) != 0);
 		/* Whoever nobody has registered yet is not to come. */
-		if (!first || (device->person->id == 0 && !device->registers)) {
+		if (!first || (device->person->id == 0 && !device->registers) ||
+		    (i > 0 && chance_hits(CHANCE_WORK, 1500))) {
 			device_stop(device);
 			continue;
 		}

@@ -76,7 +76,7 @@ void model_start(void)
 
 struct person *model_person(chat_id id)
 {
-	for (size_t i = 0; i < person_count; i++)
+	for (size_t i = 0; i < person_count && id != 0; i++)
 		if (people[i].id == id)
 			return &people[i];
 	return NULL;
