@@ -120,6 +120,48 @@ def test_block():
     assert states(a, again) == (None, "blocked")
 
 
+@proves("A block ends the friendship and any request, and unblocking does not bring them back; direct messages either way are then "
+        "`blocked`, and no typing, presence or receipts pass; groups are not touched.",
+        "`delivered` | `by`, and `to`; `seq`: some device of `by` has acked up to there (direct conversations only; coalesced, up to 2 s "
+        "late)")
+def test_a_block_is_silent_both_ways():
+    a, b = pair()
+    a.send(b, "1")
+    b.send(a, "2")
+    a.find("message", seq=2)
+    b.find("message", seq=1)
+    a.ok("friend.block", user=b.id)
+    sides = (a, b), (b, a)
+    for one, other in sides:
+        for type in ("send", "edit", "recall", "typing"):
+            number = one.ask(type, user=other.id, text="x", seq=1 if one is a else 2)
+            assert one.reply(number)["code"] == "blocked", type
+        one.error("blocked", "friend.add", name=other.name)
+        # One's own marks move, and nobody hears of it: they are written before `conversations` tells them.
+        one.ack(other, 2)
+        one.ok("read", user=other.id, seq=2)
+        item = one.ok("conversations")["conversations"][0]
+        assert (item["delivered_seq"], item["read_seq"], item["last_seq"]) == (2, 2, 2), item
+        assert "peer_delivered_seq" not in item and "peer_read_seq" not in item
+        one.settle()
+    for one, _ in sides:
+        one.nothing()
+    # Whoever is blocked may block, too, and the last of both to unblock ends it.
+    b.ok("friend.block", user=a.id)
+    assert states(a, b) == ("blocked", "blocked")
+    a.ok("friend.unblock", user=b.id)
+    assert states(a, b) == (None, "blocked")
+    a.error("blocked", "send", user=b.id, text="x")
+    b.ok("friend.unblock", user=a.id)
+    item = a.ok("conversations")["conversations"][0]
+    assert (item["peer_delivered_seq"], item["peer_read_seq"]) == (2, 2)
+    seq = a.send(b, "3")
+    b.find("message", seq=seq)
+    b.ack(a, seq)
+    b.ok("read", user=a.id, seq=seq)
+    assert {a.push("delivered" if p == 1 else "read", seq=seq)["by"] for p in (0, 1)} == {b.id}
+
+
 @proves("`friends` | `after`? (user id) `limit`? | `friends`: [{`id`,`name`,`state`,`online`?}], `next`?",
         "`online` is there for `friends` alone.",
         "Requests and removals reach someone who was offline as `friends` shows them.",

@@ -59,6 +59,26 @@ def test_leave():
     a.error("not_a_member", "group.leave", group=make_group(b))
 
 
+@proves("`group.leave` | `group` | — ; an owner who leaves hands over to the earliest-joined admin, else the earliest-joined member; the "
+        "last to leave dissolves it")
+def test_heirs():
+    """It is the joining that counts: not the id, not when somebody became an admin, and the later of two joinings."""
+    last, second, third, first, owner = people(5)
+    group = make_group(owner, first, second, third, last)
+    first.ok("group.leave", group=group)
+    first.ok("group.join", group=group)
+    for admin in (third, second):
+        owner.ok("group.role", group=group, user=admin.id, role="admin")
+    order = [second, third, last, first]
+    for leaver, heir in zip([owner, *order], order):
+        leaver.ok("group.leave", group=group)
+        first.find("group", event="role", user=heir.id, role="owner", by=leaver.id)
+        assert roles(first, group)[heir.id] == "owner"
+    first.ok("group.leave", group=group)
+    for client in (owner, first):
+        client.error("no_such_group", "group.join", group=group)
+
+
 @proves("Checks come in this order: JSON, known type, login, keys, rights.",
         "`group.kick` | `group`, `user` | — (admins kick members, the owner kicks anyone; oneself: `bad_request`)")
 def test_oneself():
@@ -98,6 +118,44 @@ def test_invite():
     a.error("no_such_user", "group.invite", group=group, user=2**50)
     b.ok("group.leave", group=group)
     b.error("forbidden", "group.join", group=group)
+
+
+@proves("`group.invite` | `group`, `user` | — (admins and the owner; friends of the inviter only, else `not_friends`); it permits one "
+        "`group.join`, stands until used, and lets a kicked member come back",
+        "A kicked member may not join again uninvited.",
+        "`groups` | `after`? `limit`? | `groups`: [group], `invitations` (first page): [{`group`: {`id`,`name`}, `by`}], `next`?")
+def test_an_invitation_stands():
+    owner, admin, guest = people(3)
+    befriend(admin, guest)
+    group, open_group = make_group(owner, admin), make_group(owner, admin)
+    for each in (group, open_group):
+        owner.ok("group.role", group=each, user=admin.id, role="admin")
+        admin.ok("group.invite", group=each, user=guest.id)
+    owner.ok("group.update", group=group, open=False)
+    # Whoever invited may be gone, and friends no more.
+    guest.ok("friend.block", user=admin.id)
+    owner.ok("group.kick", group=group, user=admin.id)
+    assert [(i["group"]["id"], i["by"]) for i in guest.ok("groups")["invitations"]] == [(group, admin.id), (open_group, admin.id)]
+    guest.ok("group.join", group=group)
+    # It is used up by any joining: afterwards the door is what it is.
+    guest.ok("group.join", group=open_group)
+    assert guest.ok("groups")["invitations"] == []
+    guest.ok("group.leave", group=group)
+    guest.error("forbidden", "group.join", group=group)
+    guest.ok("group.leave", group=open_group)
+    guest.ok("group.join", group=open_group)
+    owner.ok("group.kick", group=open_group, user=guest.id)
+    guest.error("forbidden", "group.join", group=open_group)
+    befriend(owner, guest)
+    owner.ok("group.invite", group=open_group, user=guest.id)
+    guest.ok("group.join", group=open_group)
+    # Who came back is as any other: they may leave and join an open group.
+    guest.ok("group.leave", group=open_group)
+    guest.ok("group.join", group=open_group)
+    owner.ok("group.invite", group=group, user=guest.id)
+    owner.ok("group.dissolve", group=group)
+    assert guest.ok("groups")["invitations"] == []
+    guest.error("no_such_group", "group.join", group=group)
 
 
 @proves("`group.kick` | `group`, `user` | — (admins kick members, the owner kicks anyone; oneself: `bad_request`)",

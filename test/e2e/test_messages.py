@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Section 5: sends, the log, marks, catch-up."""
-from chatd import Chatd, befriend, eventually, make_group, proves, run, server, to, unique
+import time
+
+from chatd import INSTRUMENTED, Chatd, befriend, eventually, make_group, of_one_node, proves, run, server, to, unique
 
 
 def pair():
@@ -58,10 +60,9 @@ def test_pipelined_order():
 @proves("`time` | integer: milliseconds since 1970-01-01 UTC, when the server committed the message; never falls within a "
         "conversation")
 def test_time():
-    import time
     a, b = pair()
     before = time.time() * 1000
-    times = [a.ok("send", user=b.id, text="x")["time"] for _ in range(20)]
+    times = [one.ok("send", user=other.id, text="x")["time"] for one, other in [(a, b), (b, a)] * 10]
     assert times == sorted(times) and before - 5 <= times[0] and times[-1] <= time.time() * 1000 + 5
     assert [m["time"] for m in history(b, a)["messages"]] == times
 
@@ -154,10 +155,22 @@ def test_delivered():
     b.push("message", seq=2)
     b.ack(a, 1)
     b.ack(a, 2)
+    acked = time.monotonic()
     push = a.push("delivered")
     assert push == {"type": "delivered", "by": b.id, "to": a.id, "seq": 2}, push
+    assert INSTRUMENTED or time.monotonic() - acked < 2
     assert a.ok("conversations")["conversations"][-1]["peer_delivered_seq"] == 2
+    # Another device that acks the same, or less, tells nothing new; one that acks more does.
+    phone = server().again(b, device="phone")
+    a.send(b, "3")
+    phone.find("message", seq=3)
+    phone.ack(a, 1)
+    phone.ok("conversations")
     a.nothing("delivered")
+    phone.ack(a, 3)
+    phone.ok("conversations")
+    a.push("delivered", seq=3)
+    b.nothing("delivered")
 
 
 @proves(
@@ -179,6 +192,9 @@ def test_read():
     assert b.ok("conversations")["conversations"][0]["unread"] == 2
     b.ok("read", user=a.id, seq=1)
     a.nothing("read")
+    item = b.ok("conversations")["conversations"][0]
+    assert (item["read_seq"], item["unread"]) == (2, 2), "a read mark fell"
+    assert a.ok("conversations")["conversations"][0]["peer_read_seq"] == 2
     b.ok("read", user=a.id, seq=100)
     a.push("read", seq=4)
     b.nothing("read")
@@ -207,9 +223,29 @@ def test_typing():
     a.nothing()
     phone = server().again(b, device="phone")
     phone.nothing("typing")
-    a.frame(type="typing", id=9, user=2**50)
-    frame = a.next()
-    assert frame["id"] == 9 and frame["code"] == "no_such_user"
+    for target, code in (({"user": 2**50}, "no_such_user"), ({"group": 2**50}, "no_such_group"), ({"group": make_group(b)}, "not_a_member")):
+        a.frame(type="typing", id=9, **target)
+        frame = a.next()
+        assert frame["id"] == 9 and frame["code"] == code
+
+
+@proves("`typing` | `from`, and `to` or `group`; never stored, and the first thing to be dropped under load")
+def test_typing_is_dropped_first():
+    of_one_node()  # what lies between holds as much again
+    a, slow = pair()
+    group = make_group(a, slow)
+    asked = [a.ask("send", user=slow.id, text="x" * 8000) for _ in range(1000)]
+    for number in asked:
+        assert a.reply(number)["type"] == "ok"
+    for target in (slow, group) * 3:
+        a.frame(type="typing", **to(target))
+    a.ok("group.update", group=group, description="told all the same")
+    a.settle()
+    events = [slow.next()["type"] for _ in range(1001)]
+    assert sorted(events) == ["group"] + ["message"] * 1000, set(events)
+    slow.nothing()
+    a.frame(type="typing", group=group)
+    slow.push("typing")
 
 
 @proves(
@@ -233,6 +269,16 @@ def test_history():
     assert seqs(page) == list(range(1, 8)) and page["more"] is True
     page = history(b, a, after=58)
     assert seqs(page) == [59, 60] and page["more"] is False
+    page = history(b, a, after=50, limit=10)
+    assert seqs(page) == list(range(51, 61)) and page["more"] is False
+    page = history(b, a, before=61, limit=60)
+    assert seqs(page) == list(range(1, 61)) and page["more"] is False
+    page = history(b, a, before=60, limit=58)
+    assert seqs(page) == list(range(2, 60)) and page["more"] is True
+    assert seqs(history(b, a, before=2**53 - 1, limit=1)) == [60]
+    for keys in ({"after": 60}, {"after": 2**53 - 1}, {"before": 1}):
+        page = history(b, a, **keys)
+        assert page["messages"] == [] and page["more"] is False
     b.error("bad_request", "history", user=a.id, before=5, after=1)
     b.error("no_such_user", "history", user=2**50)
 
@@ -279,7 +325,9 @@ def test_only_messages_come_again():
     b.close()
     eventually(lambda: not online(a, b))
     a.send(b, "1")
-    a.frame(type="typing", user=b.id)
+    for target in (b.id, 2**50):
+        a.frame(type="typing", id="typing", user=target)
+    assert a.reply("typing")["code"] == "no_such_user"  # and the one before it is over
     a.ok("group.update", group=group, description="new")
     again = server().again(b, replace=True)
     again.push("message", text="1")
