@@ -370,6 +370,17 @@ def test_devices_start():
     three.login(device="three")
     got = [three.push("message") for _ in range(2)]
     assert sorted((m["from"], m["seq"]) for m in got) == sorted([(a.id, 4), (b.id, 1)])
+    # A device that was removed and comes again is a new one; one that was not stands where it stood.
+    four = server().again(c, device="four")
+    three.ack(a, 4)
+    three.ok("conversations")
+    four.close()
+    back = server().again(c, device="two")
+    assert [(m["from"], m["seq"]) for m in [back.push("message")]] == [(b.id, 1)]
+    back.nothing("message")
+    four = server().again(c, device="four", replace=True)
+    got = [four.push("message") for _ in range(2)]
+    assert sorted((m["from"], m["seq"]) for m in got) == sorted([(a.id, 4), (b.id, 1)])
 
 
 @proves("Once a kick, a leave, a block or a dissolution is acknowledged, no message committed later crosses it.")

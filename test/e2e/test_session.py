@@ -104,8 +104,25 @@ def test_login():
     assert abs(reply["token_expires"] - time.time() * 1000 - month) < 60000
     for keys in ({"name": a.name, "user": a.id, "password": PASSWORD}, {"password": PASSWORD}, {"user": a.id},
                  {"token": a.token, "password": PASSWORD}, {"token": a.token, "user": a.id},
-                 {"token": a.token, "device": "x"}, {"token": a.token, "replace": 1}, {}):
+                 {"token": a.token, "device": "x"}, {"token": a.token, "name": a.name}, {"token": a.token, "replace": 1}, {"token": None},
+                 {"token": 1}, {"token": [a.token]}, {"token": None, "user": a.id, "password": PASSWORD}, {}):
         server().client().error("bad_request", "login", **keys)
+
+
+@proves("`hello` | `version`? `client`? | `version`:1, `server`, `node`, `max_frame`, `heartbeat` (ms), `features`: [string]",
+        "`invalid_credentials` | no such user, wrong password, or a token that is unknown, expired or revoked: never says which")
+def test_any_string():
+    """The protocol gives clients' names and tokens no form: whatever fits a frame is one."""
+    a = server().user()
+    client = server().client()
+    for text in ("", "x", "é" * 10000, "\x01\n\"\\", "x" * 65000):
+        reply = client.ok("hello", client=text, version=1)
+        assert reply["version"] == 1
+        assert client.error("invalid_credentials", "login", token=text)["message"] == \
+            client.error("invalid_credentials", "login", user=a.id, password="wrong password")["message"]
+    for token in (a.token[:-1], a.token + "x", a.token.swapcase(), a.token + "\n", " " + a.token):
+        client.error("invalid_credentials", "login", token=token)
+    a.settle()
 
 
 @proves("A user may be online on several devices, on each of them once.",
@@ -182,6 +199,82 @@ def test_password():
     a.settle()
     a.close()
     server().client().ok("login", token=a.token, replace=True)
+    # Of those who are away, too; and the new one is the one that counts.
+    b = server().user()
+    tokens = [server().again(b, device=device) for device in ("x", "y")]
+    for device in tokens:
+        device.ok("logout") if device.device == "y" else device.close()
+    b.ok("password", old=PASSWORD, new="x" * 8)
+    b.ok("password", old="x" * 8, new="é" * 128)
+    for device in tokens:
+        server().client().error("invalid_credentials", "login", token=device.token, replace=True)
+    for password in (PASSWORD, "x" * 8):
+        b.error("invalid_credentials", "password", old=password, new="new password")
+        server().client().error("invalid_credentials", "login", user=b.id, password=password, device="z")
+
+
+def flood(client, other, count=120):
+    """So many sends, which are not waited for; their ids."""
+    return [client.ask("send", user=other.id, text=f"{client.device} {i}", cid=f"{client.device} {i}") for i in range(count)]
+
+
+def log_of(client, other):
+    """All of the conversation; its seqs are dense."""
+    messages = []
+    while True:
+        page = client.ok("history", user=other.id, after=len(messages), limit=200)
+        messages += page["messages"]
+        assert [m["seq"] for m in messages] == list(range(1, len(messages) + 1))
+        if not page["more"]:
+            return messages
+
+
+@proves("What follows a `login` or `logout` on a connection is handled after it.",
+        "No push comes before the `ok` of `login`, none but `bye` after that of `logout`.",
+        "`logout` | | — ; the token is revoked and the connection is back to logged out")
+def test_logout_amid_sends():
+    a, b = server().user(), server().user()
+    others = flood(b, a)
+    asked = flood(a, b)
+    last = [a.ask("logout"), a.ask("friends"), a.ask("login", user=a.id, password=PASSWORD), a.ask("ping")]
+    frames = []
+    while not frames or frames[-1].get("id") != last[-1]:
+        frames.append(a.next())
+    ids = [f["id"] for f in frames if "id" in f]
+    assert ids[:120] == asked and ids[120:] == last, "not in order"
+    replies = {f["id"]: f for f in frames if "id" in f}
+    assert all(replies[n]["type"] == "ok" for n in asked + [last[0], last[2]]) and replies[last[1]]["code"] == "not_logged_in"
+    out = [f.get("id") for f in frames].index(last[0])
+    assert [f.get("id") for f in frames[out:out + 3]] == last[:3], "a push came while nobody was logged in"
+    assert all(b.reply(n)["type"] == "ok" for n in others)
+    assert len(log_of(b, a)) == 240
+
+
+@proves("`password` | `old` `new` | — ; every other token of the user is revoked",
+        "`device.remove` | `device` | — ; its token is revoked, its marks forgotten, and where it is online it gets `bye` `removed` (one's own: "
+        "`ok` first); unknown: `conflict`",
+        "**An `ok` to `send` means durable.** The message is committed to the store before the reply, and before anyone is pushed it.",
+        "`bye` is the server's last frame: {`type`:`bye`, `code`, `message`, `reconnect`: bool, `retry_after`?}.")
+def test_a_device_is_sent_away_amid_its_sends():
+    for request in ({"type": "password", "old": PASSWORD, "new": "new password"}, {"type": "device.remove", "device": "busy"}):
+        a, b = server().user(), server().user()
+        busy = server().again(a, device="busy")
+        asked = flood(busy, b)
+        a.ok(**request)
+        frames = []
+        while (frame := busy.next()) is not None:
+            frames.append(frame)
+        assert (frames[-1]["type"], frames[-1]["code"]) == ("bye", "removed") and [f["type"] for f in frames].count("bye") == 1
+        acked = {f["id"]: f["seq"] for f in frames if f["type"] == "ok"}
+        log = log_of(a, b)
+        for number, seq in acked.items():
+            assert log[seq - 1]["text"] == f"busy {asked.index(number)}"
+        # What was not answered is there once or not at all, and the sender can say it again.
+        again = server().client()
+        again.id = a.id
+        again.login(device="busy", password=request.get("new", PASSWORD))
+        assert all(again.reply(n)["type"] == "ok" for n in flood(again, b))
+        assert sorted(m["text"] for m in log_of(a, b)) == sorted(f"busy {i}" for i in range(120))
 
 
 @proves("`devices` | | `devices`: [{`device`, `online`, `since` (time of its last login, or of its going)}]")
@@ -213,10 +306,18 @@ def test_device_remove():
     assert b.bye("removed")["reconnect"] is False
     server().client().error("invalid_credentials", "login", token=b.token)
     assert [d["device"] for d in a.ok("devices")["devices"]] == ["default"]
-    number = a.ask("device.remove", device="default")
-    frame = a.next()
-    assert frame["id"] == number and frame["type"] == "ok"
+    asked = [a.ask(type, user=a.id, text="x") for type in ("history", "send", "devices", "conversations", "send") * 8]
+    number, late = a.ask("device.remove", device="default"), a.ask("send", user=a.id, text="too late")
+    assert all(a.reply(n)["type"] == "ok" for n in asked), "what was asked before was not answered"
+    assert a.reply(number)["type"] == "ok"
     a.bye("removed")
+    assert late not in a.replies
+    server().client().error("invalid_credentials", "login", token=a.token)
+    back = server().client()
+    back.id = a.id
+    back.login()
+    assert len(back.ok("history", user=a.id)["messages"]) == 16
+    assert [d["device"] for d in back.ok("devices")["devices"]] == ["default"]
 
 
 @proves("A connection that has not logged in within `login_timeout` (default 30 s) is closed with `bye` `idle`.",

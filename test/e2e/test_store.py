@@ -83,6 +83,28 @@ def unmount(folder):
     subprocess.run(["umount", "-l", folder], check=False)
 
 
+@proves("`time` | integer: milliseconds since 1970-01-01 UTC, when the server committed the message; never falls within a conversation")
+def test_time_does_not_fall_with_the_clock():
+    only_on_disk()
+    chatd = Chatd()
+    a, b, c = [chatd.user() for _ in range(3)]
+    a.send(b)
+    a.send(c)
+    assert chatd.stop() == 0
+    # The clock stood an hour further on when the last message to b was committed.
+    with sqlite3.connect(chatd.store.removeprefix("sqlite:")) as db:
+        seen = db.execute("SELECT low,high,last_ms FROM conversation").fetchall()
+        ahead = [ms for low, high, ms in seen if {low, high} == {a.id, b.id}][0] + 3600000
+        db.execute("UPDATE conversation SET last_ms=? WHERE low=? AND high=?", (ahead, *sorted((a.id, b.id))))
+    db.close()
+    chatd.start()
+    a = chatd.again(a, replace=True)
+    times = [a.ok(type, user=b.id, seq=1, text="x")["time"] for type in ("send", "edit", "recall", "send")]
+    assert times == [ahead] * 4, (times, ahead)
+    assert a.ok("send", user=c.id, text="x")["time"] < ahead, "others follow the clock"
+    chatd.finish()
+
+
 @proves("`unavailable` | the store cannot be reached or is full; nothing was done, or its outcome is unknown: retry with the same `cid`; "
         "carries `retry_after`")
 def test_full_disk():
