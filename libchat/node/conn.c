@@ -141,8 +141,7 @@ bool chat_conn_push(struct conn *conn, struct broadcast *broadcast, size_t high)
 		return false;
 	buf = chat_broadcast_encode(broadcast, conn->codec);
 	/* Over the bus something may come without a frame: where there was none, or no memory for it. */
-	return buf && buf->len > 0 &&
-	       transport->ops->send(transport->context, conn->id, buf) == 0;
+	return buf && buf->len > 0 && transport->ops->send(transport->context, conn->id, buf) == 0;
 }
 
 struct chat_buf *chat_broadcast_encode(struct broadcast *broadcast, const struct chat_codec *codec)

@@ -188,7 +188,7 @@ struct chat_node {
 	struct chat_store *store;
 	struct chat_bus bus; /* without ops: there is none */
 	uint64_t bus_issued, bus_confirmed;
-	uint64_t bus_sweep_at;	 /* the sweep starts when this is confirmed; 0: none is due */
+	uint64_t bus_sweep_at; /* the sweep starts when this is confirmed; 0: none is due */
 	bool bus_lost; /* something was not published, or may not have been: told with the next heartbeat */
 	struct peer_node *peers; /* peers.c */
 	size_t peer_count;

@@ -591,8 +591,7 @@ void chat_complete_session_close(struct chat_node *node, struct conn *conn, stru
 	else if (op->code == CHAT_CODE_OK && close->last)
 		chat_presence_going(node, close->user);
 	if (op->code == CHAT_CODE_UNAVAILABLE) {
-		struct owed_end end =
-			end_of(close->user, close->device, close->at.session, unsure);
+		struct owed_end end = end_of(close->user, close->device, close->at.session, unsure);
 
 		end_later(node, &end);
 	}

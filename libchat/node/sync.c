@@ -163,22 +163,22 @@ static void sync_doubt(struct session *session, const struct chat_sync_item *ite
 /* False: memory is out. */
 static bool sync_mark(struct session *session, const struct chat_mark_state *state)
 {
-		struct mark *mark =
-			chat_mark_add(session, conv_key_of(state->target), state->delivered_seq);
+	struct mark *mark =
+		chat_mark_add(session, conv_key_of(state->target), state->delivered_seq);
 
-		if (!mark)
+	if (!mark)
 		return false;
-		if (state->target.group) {
-			if (mark->epoch < state->epoch)
-				mark->epoch = state->epoch;
+	if (state->target.group) {
+		if (mark->epoch < state->epoch)
+			mark->epoch = state->epoch;
 		if (chat_group_add(session->conn->node, state->target.group, state->epoch,
 				   session) != 0)
 			return false;
-		}
-		if (state->last_seq > mark->pushed)
-			chat_mark_fall_behind(session, mark, state->last_seq);
-	return true;
 	}
+	if (state->last_seq > mark->pushed)
+		chat_mark_fall_behind(session, mark, state->last_seq);
+	return true;
+}
 
 static void sync_apply(struct session *session, const struct chat_sync_item *item)
 {

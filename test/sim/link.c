@@ -148,8 +148,7 @@ static void remember_conn(struct server *server, uint64_t conn, uint64_t link)
 {
 	if (server->conn_count == server->conn_room) {
 		server->conn_room = server->conn_room * 2 + 64;
-		server->conns =
-			sim_grow(server->conns, server->conn_room * sizeof(*server->conns));
+		server->conns = sim_grow(server->conns, server->conn_room * sizeof(*server->conns));
 	}
 	if (server->conn_count > 0 && conn <= server->conns[server->conn_count - 1].conn)
 		sim_fail("transport", "%s numbers connections out of turn", server->name);

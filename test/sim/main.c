@@ -96,12 +96,12 @@ static void read_profile(const char *name)
 static void read_options(int argc, char **argv)
 {
 	static const struct option known[] = {
-		{"seed", required_argument, NULL, 's'},	  {"seeds", required_argument, NULL, 'r'},
-		{"steps", required_argument, NULL, 'n'},  {"profile", required_argument, NULL, 'p'},
-		{"jobs", required_argument, NULL, 'j'},	  {"minutes", required_argument, NULL, 'm'},
-		{"wrong", required_argument, NULL, 'w'},  {"hash", no_argument, NULL, 'x'},
-		{"trace", no_argument, NULL, 't'},	  {"list", no_argument, NULL, 'l'},
-		{"help", no_argument, NULL, 'h'},	  {0},
+		{"seed", required_argument, NULL, 's'},	 {"seeds", required_argument, NULL, 'r'},
+		{"steps", required_argument, NULL, 'n'}, {"profile", required_argument, NULL, 'p'},
+		{"jobs", required_argument, NULL, 'j'},	 {"minutes", required_argument, NULL, 'm'},
+		{"wrong", required_argument, NULL, 'w'}, {"hash", no_argument, NULL, 'x'},
+		{"trace", no_argument, NULL, 't'},	 {"list", no_argument, NULL, 'l'},
+		{"help", no_argument, NULL, 'h'},	 {0},
 	};
 	int option;
 

@@ -367,8 +367,8 @@ uint64_t model_solid(struct identity *identity, struct conv *conv)
 static void version_add(struct entry *entry, struct version version)
 {
 	version.at_us = sim.now_us;
-	entry->versions = sim_grow(entry->versions,
-				   (entry->version_count + 1) * sizeof(*entry->versions));
+	entry->versions =
+		sim_grow(entry->versions, (entry->version_count + 1) * sizeof(*entry->versions));
 	entry->versions[entry->version_count++] = version;
 }
 
