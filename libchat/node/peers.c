@@ -108,7 +108,9 @@ void chat_complete_beat(struct chat_node *node, struct conn *conn, struct chat_o
 	if (op->kind == CHAT_OP_NODE_START)
 		node->registered = true;
 	peers_log(node, beat);
-	peers_look(node, beat, beat->lapsed);
+	/* Sessions may have begun before the node could be registered: to others it was dead. */
+	peers_look(node, beat,
+		   beat->lapsed || (op->kind == CHAT_OP_NODE_START && node->stats.sessions > 0));
 	/* Of those who were here when it died, friends elsewhere were not told that they are gone. */
 	for (size_t i = 0; node->bus.ops && i < beat->left_count; i++)
 		chat_presence_going(node, beat->left[i]);

@@ -255,6 +255,21 @@ static void test_back_before_the_end(void **state)
 	hear_nothing(alice);
 }
 
+/* Until a node is registered others take it for dead, and clear its places away: sessions that began by then take theirs back. */
+static void test_lost_before_the_start(void **state)
+{
+	struct peer *alice;
+
+	(void)state;
+	world.held[CHAT_OP_NODE_START] = true;
+	world_restart();
+	alice = login(ALICE, "a");
+	lose_place(ALICE, "a");
+	release(CHAT_OP_NODE_START);
+	assert_true(stored_online(ALICE, "a"));
+	hear_nothing(alice);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)
 
 int main(void)
@@ -270,6 +285,7 @@ int main(void)
 		TEST(test_back_after_logout),
 		TEST(test_back_after_login),
 		TEST(test_back_before_the_end),
+		TEST(test_lost_before_the_start),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
