@@ -253,6 +253,7 @@ static void feed(struct link *link, struct chat_node *node)
 		pipe_drop(&link->up, used);
 		link->arrived -= used;
 		link->paused = paused && link->conn != 0;
+		link->moved = false; /* what is seen from now on */
 	}
 	if (link->conn != 0 && !link->paused && link->up.ended && link->arrived == link->up.len &&
 	    !link->end_told) {
@@ -302,6 +303,7 @@ void link_on_up(const struct event *event)
 	if (link->cut)
 		return;
 	link->arrived += piece(link, link->up.len - link->arrived, 0);
+	link->moved = true;
 	if (link->arrived < link->up.len)
 		move_up(link);
 	server = link->server;
@@ -354,7 +356,7 @@ void link_on_down(const struct event *event)
 	else if (len > 0)
 		device_input(link->device, down->bytes + down->head, len);
 	pipe_drop(down, len);
-	link->took = true;
+	link->moved = true;
 	if (link->full &&
 	    transport_ops.queued(link->server, link->conn) <= sim.setup.node.output_high / 2) {
 		link->full = false;
@@ -596,9 +598,9 @@ static void transport_resume(void *context, uint64_t conn)
 static bool transport_is_alive(void *context, uint64_t conn)
 {
 	struct link *link = link_of(context, conn);
-	bool alive = link->paused && (link->took || link->arrived > 0);
+	bool alive = link->paused && link->moved;
 
-	link->took = false;
+	link->moved = false;
 	return alive;
 }
 

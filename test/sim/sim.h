@@ -311,7 +311,7 @@ struct link {
 	bool paused;  /* the node takes no input until it resumes */
 	bool feeding; /* an event is on its way */
 	bool full;    /* to be told when it has drained */
-	bool took;    /* the client has read something */
+	bool moved; /* the client has read or sent something since input was refused, or this was asked */
 	bool end_told;
 	bool bytewise;
 	uint32_t slow_bytes; /* 0: reads all there is */
