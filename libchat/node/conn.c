@@ -28,6 +28,17 @@ void chat_list_remove(struct node_list *item)
 	item->prev = item->next = item;
 }
 
+void chat_list_splice(struct node_list *list, struct node_list *from)
+{
+	if (chat_list_is_empty(from))
+		return;
+	from->next->prev = list->prev;
+	list->prev->next = from->next;
+	from->prev->next = list;
+	list->prev = from->prev;
+	chat_list_init(from);
+}
+
 bool chat_list_is_empty(const struct node_list *list)
 {
 	return list->next == list;

@@ -94,6 +94,8 @@ struct session {
 	struct node_list dirty;	   /* in node->dirty while a mark is dirty */
 	struct node_list awaiting; /* in node->awaiting until its sync */
 	uint64_t sync_at;	   /* the subscription that has to be in force first */
+	struct node_list
+		swept; /* in node->unswept until a sweep asks about it, then in node->swept */
 	char name[CHAT_NAME_MAX + 1];
 	char device[CHAT_DEVICE_MAX + 1];
 	struct mark *marks; /* ascending by key */
@@ -194,7 +196,7 @@ struct chat_node {
 	size_t peer_count;
 	int64_t started_ms; /* wall clock: tells this life of the node from others */
 	struct map conns, sessions, users, groups; /* the first two by number */
-	struct node_list active, waiting, dirty, going, awaiting;
+	struct node_list active, waiting, dirty, going, awaiting, unswept, swept;
 	struct conn *closed;  /* to be freed when the node is left */
 	uint64_t next_number; /* of a connection, or of a session */
 	uint64_t in_flight;   /* store operations */
@@ -212,8 +214,7 @@ struct chat_node {
 	bool store_failed; /* an operation could not be done; the next that can starts the sweep */
 	bool sweep_due;	   /* memory was out where something had to be noted: the same */
 	bool sweeping;
-	bool sweep_again;     /* asked for while one was on its way */
-	uint64_t sweep_after; /* connections up to this number were asked about */
+	bool sweep_again; /* asked for while one was on its way */
 	bool draining;
 	uint64_t drain_next_ms; /* when the next bye shutdown is due */
 	bool stopped;		/* NODE_STOP was submitted */
@@ -406,6 +407,8 @@ void chat_list_init(struct node_list *list);
 void chat_list_append(struct node_list *list, struct node_list *item);
 void chat_list_remove(struct node_list *item);
 bool chat_list_is_empty(const struct node_list *list);
+/* All of `from` goes to the end of the list. */
+void chat_list_splice(struct node_list *list, struct node_list *from);
 #define NODE_CONTAINER(item, type, member) ((type *)(void *)((char *)(item)-offsetof(type, member)))
 
 static inline uint64_t node_now(const struct chat_node *node)

@@ -53,6 +53,8 @@ int chat_node_create(const struct chat_node_config *config, const struct chat_en
 	chat_list_init(&node->dirty);
 	chat_list_init(&node->going);
 	chat_list_init(&node->awaiting);
+	chat_list_init(&node->unswept);
+	chat_list_init(&node->swept);
 	chat_list_init(&node->owed);
 	node->started_ms = env->ops->wall_ms(env->context);
 	/* Numbers go on from the clock, so that those of an earlier life are not met again. */

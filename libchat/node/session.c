@@ -446,6 +446,7 @@ static struct session *session_create(struct conn *conn, const struct chat_op_se
 	conn->session = session;
 	chat_list_init(&session->dirty);
 	chat_list_init(&session->awaiting);
+	chat_list_append(&node->unswept, &session->swept);
 	node->stats.sessions++;
 	if (session_fill(session, open) == 0)
 		return session;
@@ -547,6 +548,7 @@ void chat_session_end(struct session *session, const struct chat_request_id *log
 	submit_end(node, &end, logout ? conn : NULL, logout);
 	chat_list_remove(&session->dirty);
 	chat_list_remove(&session->awaiting);
+	chat_list_remove(&session->swept);
 	for (size_t i = 0; i < session->mark_count; i++)
 		if (session->marks[i].key & CONV_GROUP)
 			chat_group_remove(node, session->marks[i].key & ~CONV_GROUP, session);

@@ -88,48 +88,28 @@ void chat_sync_run(struct chat_node *node)
 
 /* --- The sweep --------------------------------------------------------------------------------------- */
 
-/* The sessions whose connections have the lowest numbers beyond those that were asked about. */
-static size_t sweep_collect(struct chat_node *node, struct session *found[NODE_SYNC_BATCH])
-{
-	size_t count = 0;
-
-	for (struct node_list *i = node->active.next; i != &node->active; i = i->next) {
-		struct conn *conn = NODE_CONTAINER(i, struct conn, active);
-		size_t place = count;
-
-		if (!conn->session || conn->id <= node->sweep_after)
-			continue;
-		while (place > 0 && found[place - 1]->conn->id > conn->id)
-			place--;
-		if (place == NODE_SYNC_BATCH)
-			continue;
-		if (count < NODE_SYNC_BATCH)
-			count++;
-		for (size_t j = count - 1; j > place; j--)
-			found[j] = found[j - 1];
-		found[place] = conn->session;
-	}
-	return count;
-}
-
+/* Asks about the next sessions that were not asked about, some at a time. */
 static void sweep_next(struct chat_node *node)
 {
-	struct session *found[NODE_SYNC_BATCH];
-	size_t count = sweep_collect(node, found);
-	struct chat_op *op = count > 0 ? sync_create(node, SYNC_SWEEP) : NULL;
+	struct chat_op *op;
 
 	node->sweeping = false;
-	for (size_t i = 0; op && i < count; i++) {
-		if (!sync_add(op, found[i]))
+	if (chat_list_is_empty(&node->unswept))
+		return;
+	op = sync_create(node, SYNC_SWEEP);
+	while (op && op->u.sync.count < NODE_SYNC_BATCH && !chat_list_is_empty(&node->unswept)) {
+		struct session *session = NODE_CONTAINER(node->unswept.next, struct session, swept);
+
+		if (!sync_add(op, session))
 			break;
-		node->sweep_after = found[i]->conn->id;
+		chat_list_remove(&session->swept);
+		chat_list_append(&node->swept, &session->swept);
 	}
 	if (op && op->u.sync.count > 0) {
 		node->sweeping = chat_operation_submit(node, op);
 	} else {
-		chat_op_destroy(op);
-		if (count > 0) /* memory is out */
-			node->sweep_due = true;
+		chat_op_destroy(op); /* memory is out */
+		node->sweep_due = true;
 	}
 }
 
@@ -140,7 +120,7 @@ void chat_sweep_start(struct chat_node *node)
 		return;
 	}
 	node->stats.sweeps++;
-	node->sweep_after = 0;
+	chat_list_splice(&node->unswept, &node->swept);
 	sweep_next(node);
 }
 
