@@ -224,7 +224,8 @@ void chat_tickets_reply(struct chat_client *client, uint64_t now_ms, const struc
 
 /* --- Asking ------------------------------------------------------------------------------------------ */
 
-void chat_tickets_send(struct chat_client *client, uint64_t now_ms)
+/* False: nothing can be sent. */
+static bool outbox_send(struct chat_client *client, uint64_t now_ms)
 {
 	while (client->state == CHAT_CLIENT_ONLINE && client->outbox.first &&
 	       now_ms >= client->hold_ms) {
@@ -238,13 +239,19 @@ void chat_tickets_send(struct chat_client *client, uint64_t now_ms)
 		}
 		if (chat_client_put(client, now_ms, ticket->buf) != 0) {
 			list_insert(&client->outbox, ticket);
-			chat_client_drop_nomem(client, now_ms);
-			return;
+			return false;
 		}
 		ticket->attempts++;
 		ticket->sent_ms = now_ms;
 		list_append(&client->flight, ticket);
 	}
+	return true;
+}
+
+void chat_tickets_send(struct chat_client *client, uint64_t now_ms)
+{
+	if (!outbox_send(client, now_ms))
+		chat_client_drop_nomem(client, now_ms);
 }
 
 /* A copy of the request with its id, and where it makes a message its cid. NULL: out of memory. */
@@ -319,7 +326,11 @@ static void take(struct chat_client *client, uint64_t now_ms, struct ticket *tic
 		ticket->buf = buf;
 		client->outbox_count++;
 		list_append(&client->outbox, ticket);
-		chat_tickets_send(client, now_ms);
+		/*
+		 * Where it fails the next tick, which is due at once, tries again or drops the connection: whoever is told of that
+		 * may stop, and so have the answer before this returns.
+		 */
+		(void)outbox_send(client, now_ms);
 		return;
 	}
 	ticket->sent_ms = now_ms;

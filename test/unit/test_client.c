@@ -914,6 +914,7 @@ static void test_out_of_memory(void **state)
 	(void)state;
 	world.out_of_memory = true;
 	send_text("one"); /* it is kept, and the connection given up */
+	at(world.now_ms);
 	assert_int_equal(world.state, CHAT_CLIENT_WAITING);
 	assert_int_equal(world.reason.cause, CHAT_CLIENT_CAUSE_NOMEM);
 	world.out_of_memory = false;

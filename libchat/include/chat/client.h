@@ -83,7 +83,10 @@ typedef uint64_t chat_ticket;
 struct chat_client_ops {
 	/* Open a connection; then chat_client_connected, or chat_client_disconnected where there is none to be had. */
 	void (*connect)(void *context);
-	/* Queue the buffer on the connection, with a reference of its own. CHAT_ERR_NOMEM drops the connection. */
+	/*
+	 * Queue the buffer on the connection, with a reference of its own. CHAT_ERR_NOMEM: nothing was queued; the connection is
+	 * dropped, at the next tick at the latest, unless whoever asked is told so.
+	 */
 	int (*send)(void *context, struct chat_buf *buf);
 	/* Send what is queued, and close. The client is told no more of this connection. */
 	void (*close)(void *context);
