@@ -135,8 +135,7 @@ static const struct profile profiles[] = {
 		.faults = {[FAULT_ALLOC] = 1000,
 			   [FAULT_LINK_CUT] = 5,
 			   [FAULT_CLIENT_STOP] = 5,
-			   [FAULT_BUS_LISTENER] = 2,
-			   [FAULT_STORE_AWAY] = 1},
+			   [FAULT_BUS_LISTENER] = 2},
 	},
 	{
 		.name = "storm",

@@ -53,11 +53,11 @@ static void setup_sizes(struct setup *setup)
 	setup->servers = ONE_OF(1, 1, 2, 2, 2, 3, 3, 3, 4, 5);
 	setup->people = 2 + chance_below(CHANCE_SETUP, 7);
 	setup->devices = setup->people + chance_below(CHANCE_SETUP, 6);
-	setup->steps = 80 + chance_below(CHANCE_SETUP, 160);
+	setup->steps = 60 + chance_below(CHANCE_SETUP, 540);
 	if (chance_hits(CHANCE_SETUP, 50)) { /* a crowd */
 		setup->people = 10 + chance_below(CHANCE_SETUP, 50);
 		setup->devices = setup->people + chance_below(CHANCE_SETUP, 41);
-		setup->steps = 600;
+		setup->steps = 1500;
 	}
 	if (sim.steps_wanted > 0)
 		setup->steps = sim.steps_wanted;
