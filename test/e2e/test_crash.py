@@ -5,7 +5,7 @@ import random
 import threading
 import time
 
-from chatd import STORE, Chatd, Skip, eventually, make_group, proves, run, unique
+from chatd import PASSWORD, STORE, Chatd, Skip, eventually, make_group, proves, run, unique
 
 ROUNDS = 20
 WINDOW = 8  # unanswered sends of one sender
@@ -179,7 +179,6 @@ def expect_stream(chatd, listener, senders, group, acked, logs):
     "whether they were offline, how slow they read, or what was restarted or cut off in between.",
     "What was pushed and not acked is pushed again at the next login, with the same `seq`: a client drops what it has "
     "seen, by conversation and `seq`.",
-    "Every `ok` to a request that changes something is durable, as for `send` below.",
     "A user whose server died without a word can log in again at once on the same server when it is back, and within "
     "the lease (default 15 s) elsewhere.",
 )
@@ -219,6 +218,76 @@ def test_kill_again_and_again():
     assert sum(s.duplicates for s in senders) > 0, "no cid was ever met again: the blows came too late"
     print(f"# {len(acked)} messages, {sum(s.duplicates for s in senders)} resent and found,"
           f" {ROUNDS} crashes")
+    chatd.finish()
+
+
+def by_id(people, person):
+    return [p for p in people if p["id"] == person.id]
+
+
+@proves("Every `ok` to a request that changes something is durable, as for `send` below.")
+def test_every_ok_is_durable():
+    """Of each request that changes something: the server dies when it has been answered, and what it changed stands."""
+    if STORE == "memory:":
+        raise Skip("a store in memory does not outlive its server")
+    chatd = Chatd()
+    a, b, c = [chatd.user() for _ in range(3)]
+
+    def ok(client, type, **keys):
+        """Asks, kills, and all three are back; the reply."""
+        reply = client.ok(type, **keys)
+        chatd.restart()
+        for each in (a, b, c):
+            again = chatd.again(each, token=each.token)
+            each.close()
+            each.socket, each.buffer = again.socket, again.buffer
+        return reply
+
+    name = unique("durable")
+    ok(chatd.client(), "register", name=name, password=PASSWORD)
+    chatd.client().ok("login", name=name, password=PASSWORD)
+    state = lambda one, other: [f["state"] for f in by_id(one.ok("friends")["friends"], other)]
+    for who, type, other, mine, theirs in ((a, "add", b, "requested", "pending"), (b, "decline", a, None, None), (a, "add", b, "requested", "pending"),
+                                           (b, "accept", a, "friends", "friends"), (a, "remove", b, None, None), (a, "block", c, "blocked", None),
+                                           (a, "unblock", c, None, None), (a, "add", c, "requested", "pending"), (c, "add", a, "friends", "friends")):
+        ok(who, f"friend.{type}", user=other.id)
+        assert (state(who, other), state(other, who)) == ([mine] if mine else [], [theirs] if theirs else []), type
+    seq = ok(a, "send", user=b.id, text="x")["seq"]
+    ok(a, "edit", user=b.id, seq=seq, text="y")
+    ok(b, "read", user=a.id, seq=1)
+    ok(b, "send", user=a.id, text="z")
+    ok(b, "recall", user=a.id, seq=3)
+    log = a.ok("history", user=b.id)["messages"]
+    assert [(m["text"], m.get("edited"), m.get("recalled")) for m in log] == [("y", True, None), ("y", None, None), ("", None, True), ("", None, None)]
+    assert b.ok("conversations")["conversations"][0]["read_seq"] == 4 and a.ok("conversations")["conversations"][0]["read_seq"] == 2
+    ok(a, "read", user=b.id, seq=3)
+    assert a.ok("conversations")["conversations"][0]["read_seq"] == 3
+    group = ok(a, "group.create", name="g")["group"]["id"]
+    role = lambda person: [m["role"] for m in by_id(a.ok("group.members", group=group)["members"], person)]
+    ok(b, "group.join", group=group)
+    ok(a, "group.role", group=group, user=b.id, role="admin")
+    assert role(b) == ["admin"]
+    ok(b, "group.update", group=group, open=False, name="h")
+    assert [(g["name"], g["open"]) for g in a.ok("groups")["groups"]] == [("h", False)]
+    ok(a, "group.invite", group=group, user=c.id)
+    ok(c, "group.join", group=group)
+    ok(b, "group.kick", group=group, user=c.id)
+    assert role(c) == []
+    c.error("forbidden", "group.join", group=group)
+    ok(a, "group.leave", group=group)
+    assert [g["role"] for g in b.ok("groups")["groups"]] == ["owner"]
+    ok(b, "group.dissolve", group=group)
+    b.error("no_such_group", "group.join", group=group)
+    token = ok(chatd.client(), "login", user=a.id, password=PASSWORD, device="d")["token"]
+    other = chatd.client()
+    other.login(token=token)
+    ok(other, "logout")
+    chatd.client().error("invalid_credentials", "login", token=token)
+    ok(a, "device.remove", device="d")
+    assert [d["device"] for d in a.ok("devices")["devices"]] == ["default"]
+    ok(a, "password", old=PASSWORD, new="new password")
+    chatd.client().error("invalid_credentials", "login", user=a.id, password=PASSWORD, device="d")
+    chatd.client().ok("login", user=a.id, password="new password", device="d")
     chatd.finish()
 
 

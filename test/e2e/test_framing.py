@@ -134,6 +134,10 @@ def test_bye_is_not_destroyed():
     client.write(b"x" * 65536)
     client.next()
     client.bye("protocol_error")
+    for _ in range(10):  # it is heard, to no end
+        client.write(b"x" * 65536)
+        time.sleep(0.02)
+    client.closed()
     start = time.monotonic()
     try:
         while time.monotonic() < start + 5:

@@ -63,7 +63,7 @@ def test_leave():
         "last to leave dissolves it")
 def test_heirs():
     """It is the joining that counts: not the id, not when somebody became an admin, and the later of two joinings."""
-    last, second, third, first, owner = people(5)
+    first, last, third, second, owner = people(5)
     group = make_group(owner, first, second, third, last)
     first.ok("group.leave", group=group)
     first.ok("group.join", group=group)
@@ -231,8 +231,7 @@ def test_dissolve():
         assert client.ok("conversations")["conversations"] == []
 
 
-@proves("`group.members` | `group`, `after`? `limit`? | `members`: [{`id`,`name`,`role`,`online`}], `next`?",
-        "In all pushes people and groups are ids; `friend` alone carries {`id`,`name`}.")
+@proves("`group.members` | `group`, `after`? `limit`? | `members`: [{`id`,`name`,`role`,`online`}], `next`?")
 def test_lists():
     a, b, c = people(3)
     group = make_group(a, b, c)
@@ -261,8 +260,15 @@ def test_what_members_see():
     a.send(group, "2")
     b.find("message", seq=2)
     b.nothing("message")
-    log = lambda: [m["text"] for m in b.ok("history", group=group)["messages"]]
+
+    def log():
+        """The same, however it is asked for."""
+        pages = [b.ok("history", group=group, **keys) for keys in ({}, {"after": 0}, {"before": 100})]
+        assert all(page["messages"] == pages[0]["messages"] and page["more"] is False for page in pages), pages
+        return [m["text"] for m in pages[0]["messages"]]
+
     assert log() == ["2"]
+    assert b.ok("history", group=group, before=2)["messages"] == []
     item = b.ok("conversations")["conversations"][0]
     assert (item["last_seq"], item["unread"]) == (2, 1)
     b.ok("group.leave", group=group)

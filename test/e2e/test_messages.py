@@ -91,6 +91,7 @@ def test_own_messages():
         a.send(b, str(i))
     a.nothing("message")
     assert [phone.push("message")["seq"] for _ in range(3)] == [1, 2, 3]
+    assert [client.ok("conversations")["conversations"][0]["delivered_seq"] for client in (a, phone)] == [3, 0]
     b.send(a, "3")
     a.push("message", seq=4)
     a.ack(b, 4)
@@ -145,6 +146,7 @@ def mark_of(client, target):
         "to 2 s late)")
 def test_delivered():
     a, b = pair()
+    phone = server().again(b, device="phone")
     group = make_group(a, b)
     a.send(group, "x")
     b.push("message")
@@ -161,15 +163,13 @@ def test_delivered():
     assert INSTRUMENTED or time.monotonic() - acked < 2
     assert a.ok("conversations")["conversations"][-1]["peer_delivered_seq"] == 2
     # Another device that acks the same, or less, tells nothing new; one that acks more does.
-    phone = server().again(b, device="phone")
     a.send(b, "3")
-    phone.find("message", seq=3)
-    phone.ack(a, 1)
-    phone.ok("conversations")
-    a.nothing("delivered")
-    phone.ack(a, 3)
-    phone.ok("conversations")
-    a.push("delivered", seq=3)
+    for seq in (1, 2, 3):
+        phone.find("message", to=b.id, seq=seq)
+    for seq in (1, 2, 3):
+        phone.ack(a, seq)
+        phone.ok("conversations")  # which tells marks of this moment, so they are written
+        a.nothing("delivered") if seq < 3 else a.push("delivered", seq=3)
     b.nothing("delivered")
 
 

@@ -116,17 +116,97 @@ def test_notifications():
     assert b.next()["id"] == 3
 
 
+# What each push bears, beside its type.
+DIRECT, GROUP = {"from", "to", "seq", "time", "text"}, {"from", "group", "seq", "time", "text"}
+PUSHES = {
+    "message": [DIRECT, GROUP, DIRECT | {"data"}, DIRECT | {"edits"}, GROUP | {"recalls"}, GROUP | {"recalled"}],
+    "delivered": [{"by", "to", "seq"}],
+    "read": [{"by", "to", "seq"}, {"by", "group", "seq"}],
+    "typing": [{"from", "to"}, {"from", "group"}],
+    "presence": [{"user", "online"}],
+    "friend": [{"event", "user"}],
+    "bye": [{"code", "message", "reconnect"}],
+    "group joined": [{"user"}], "group left": [{"user"}],
+    "group kicked": [{"user", "by"}], "group invited": [{"user", "by"}],
+    "group role": [{"user", "by", "role"}],
+    "group updated": [{"by"}], "group dissolved": [{"by"}],
+}
+
+
+def check_push(push):
+    """Its keys and their types; what it is, with the keys it has."""
+    kind, keys = push["type"], set(push) - {"type"}
+    if kind == "group":
+        kind += " " + push["event"]
+        keys -= {"event", "group"}
+        assert type(push["group"]) is int
+    assert keys in PUSHES[kind], push
+    for key in keys & {"from", "to", "by", "user", "group", "seq", "time", "edits", "recalls"}:
+        if kind == "friend":
+            assert set(push[key]) == {"id", "name"} and type(push[key]["id"]) is int and type(push[key]["name"]) is str, push
+        else:
+            assert type(push[key]) is int and push[key] >= 1, push
+    for key in keys & {"online", "edited", "reconnect"}:
+        assert type(push[key]) is bool, push
+    return kind, frozenset(keys)
+
+
 @proves("A **push** comes unasked: `message`, `delivered`, `read`, `typing`, `presence`, `friend`, `group`, `bye`.",
-        "`code` is stable and for programs; `message` is for people and may change.")
-def test_pushes_bear_no_id():
+        "In all pushes people and groups are ids; `friend` alone carries {`id`,`name`}.",
+        "`joined` and `left` with `user`; `kicked` and `invited` with `user`, `by`; `role` with `user`, `by`, `role`; `updated` and "
+        "`dissolved` with `by`.")
+def test_every_push():
+    seen = set()
+
+    def take(client, type, **keys):
+        """Its pushes up to one like this."""
+        push = {}
+        while push.get("type") != type or any(push.get(key) != value for key, value in keys.items()):
+            push = client.pushes.popleft() if client.pushes else client.next()
+            seen.add(check_push(push))
+
     a, b = server().user(), server().user()
+    phone = server().again(b, device="phone")
     a.ok("friend.add", user=b.id)
-    assert "id" not in b.push("friend")
-    a.send(b, "x")
-    assert "id" not in b.push("message")
+    b.ok("friend.accept", user=a.id)
+    group = a_group(a)
+    b.ok("group.join", group=group)
+    a.ok("group.role", group=group, user=b.id, role="admin")
+    a.ok("group.update", group=group, open=False)
+    for target, mine in (({"user": b.id}, {"user": a.id}), ({"group": group}, {"group": group})):
+        a.ok("send", **target, text="x")
+        a.frame(type="typing", **target)
+        take(b, "typing")
+        b.ok("read", **mine, seq=1)
+    a.ok("send", user=b.id, text="x", data={})
+    a.ok("edit", user=b.id, seq=1, text="y")
+    a.ok("recall", group=group, seq=1)
+    take(b, "message", recalls=1)
+    b.frame(type="ack", user=a.id, seq=3)
+    take(a, "delivered")
+    late = server().again(b, device="late", replace=True)
+    take(late, "message", recalled=True)
+    phone.ok("device.remove", device="late")
+    take(late, "bye")
+    a.ok("group.kick", group=group, user=b.id)
+    a.ok("group.invite", group=group, user=b.id)
+    b.ok("group.join", group=group)
+    b.ok("group.leave", group=group)
+    a.ok("group.dissolve", group=group)
+    a.ok("logout")
+    take(b, "presence", online=False)
+    for client in (a, b, phone):
+        client.settle()
+        seen.update(check_push(push) for push in client.pushes)
+    missing = {(kind, frozenset(keys)) for kind, shapes in PUSHES.items() for keys in shapes} - seen
+    assert not missing, missing
+
+
+@proves("`code` is stable and for programs; `message` is for people and may change.")
+def test_errors_bear_a_code_and_a_message():
+    a, b = server().user(), server().user()
     reply = a.error("not_a_member", "send", group=a_group(b), text="x")
     assert set(reply) == {"type", "id", "code", "message"}
-
 
 def a_group(owner):
     return owner.ok("group.create", name="g")["group"]["id"]

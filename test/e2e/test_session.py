@@ -373,12 +373,15 @@ def test_shutdown():
 def test_after_a_crash():
     chatd = Chatd()
     if chatd.store != "memory:":
-        a = chatd.user()
+        a, b = chatd.user(), chatd.user()
+        befriend(a, b)
         chatd.restart()
         client = chatd.client()
         client.login(token=a.token)
         client.id = a.id
         assert [d["online"] for d in client.ok("devices")["devices"]] == [True]
+        assert [f["online"] for f in client.ok("friends")["friends"]] == [False], "who has not come back is online"
+        chatd.client().ok("login", user=b.id, password=PASSWORD)
     else:
         a, b = chatd.user(), chatd.user()
         befriend(a, b)
