@@ -16,7 +16,7 @@
 
 #include "tls.h"
 
-enum { LAST_MS = 1000 };
+enum { LAST_MS = 5000 };
 
 static int64_t clock_ms(clockid_t clock)
 {
@@ -265,7 +265,8 @@ static int net_split(struct net *net, const char *server)
 	}
 	if (len == 0 || len >= sizeof(net->host) || (colon && (strlen(colon + 1) > 5 || !colon[1])))
 		return -1;
-	if (colon && strspn(colon + 1, "0123456789") != strlen(colon + 1))
+	if (colon && (strspn(colon + 1, "0123456789") != strlen(colon + 1) || atoi(colon + 1) < 1 ||
+		      atoi(colon + 1) > 65535))
 		return -1;
 	memcpy(net->host, host, len);
 	net->host[len] = '\0';

@@ -41,7 +41,10 @@ void net_connect(struct net *net);
 int net_send(struct net *net, struct chat_buf *buf);
 /* What is queued is sent, as far as the kernel takes it. */
 void net_close(struct net *net);
-/* The same, and the server's end is waited for, for a second at most: so that what was sent arrives. */
+/*
+ * The same, and the server's end is waited for, five seconds at most, or until a signal comes: so that what was sent
+ * has arrived before the same device logs in again.
+ */
 void net_close_last(struct net *net);
 /* Sets the timer to the client's deadline: to be called before each turn of the loop. */
 void net_arm(struct net *net);
