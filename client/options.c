@@ -37,22 +37,28 @@ static const struct option long_options[] = {
 static int read_secret(const char *path, char *out, size_t size)
 {
 	FILE *file = fopen(path, "re");
+	int status = STATUS_IO;
 	char *line;
 
 	if (!file) {
 		fprintf(stderr, "chat: cannot read %s: %s\n", path, strerror(errno));
 		return STATUS_IO;
 	}
+	errno = 0;
 	line = fgets(out, (int)size, file);
-	fclose(file);
-	if (line)
-		out[strcspn(out, "\r\n")] = '\0';
-	if (!line || out[0] == '\0') {
-		fprintf(stderr, "chat: %s is empty\n", path);
+	if (!line)
 		out[0] = '\0';
-		return STATUS_IO;
-	}
-	return STATUS_OK;
+	if (ferror(file))
+		fprintf(stderr, "chat: cannot read %s: %s\n", path, strerror(errno));
+	else if (strlen(out) + 1 == size && !strpbrk(out, "\r\n"))
+		fprintf(stderr, "chat: the first line of %s is too long\n", path);
+	else if (strcspn(out, "\r\n") == 0)
+		fprintf(stderr, "chat: the first line of %s is empty\n", path);
+	else
+		status = STATUS_OK;
+	fclose(file);
+	out[status == STATUS_OK ? strcspn(out, "\r\n") : 0] = '\0';
+	return status;
 }
 
 static int read_timeout(const char *text, unsigned *out)
@@ -139,6 +145,7 @@ int options_parse(struct options *options, int argc, char **argv)
 
 	*options = (struct options){.server = getenv("CHAT_SERVER"),
 				    .user = getenv("CHAT_USER"),
+				    .device = getenv("CHAT_DEVICE"),
 				    .tls_ca = getenv("CHAT_TLS_CA"),
 				    .timeout_s = OPTIONS_TIMEOUT_DEFAULT_S};
 	options->tls = options->tls_ca || (getenv("CHAT_TLS") && getenv("CHAT_TLS")[0] == '1');
@@ -148,6 +155,8 @@ int options_parse(struct options *options, int argc, char **argv)
 		options->server = "127.0.0.1:6000";
 	if (options->user && options->user[0] == '\0')
 		options->user = NULL;
+	if (options->device && options->device[0] == '\0')
+		options->device = NULL;
 	if (status == STATUS_OK && options->token[0] == '\0')
 		status = take_environment("CHAT_PASSWORD", options->password,
 					  sizeof(options->password));
@@ -180,7 +189,7 @@ void options_help(FILE *out)
 	      "  -u, --user NAME         who to be (CHAT_USER; who logged in last)\n"
 	      "  --password-file FILE    its first line is the password (CHAT_PASSWORD)\n"
 	      "  --token-file FILE       its first line is a login token (CHAT_TOKEN)\n"
-	      "  --device NAME           which of the user's devices to be\n"
+	      "  --device NAME           which of the user's devices to be (CHAT_DEVICE)\n"
 	      "  --tls                   encrypt, and check the server's certificate (CHAT_TLS=1)\n"
 	      "  --tls-ca FILE           the same, with the certificates to trust (CHAT_TLS_CA)\n"
 	      "  --timeout SECONDS       give up after so long (15)\n"
