@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <termios.h>
@@ -12,7 +13,24 @@
 
 #include "options.h"
 
-/* One line off the terminal. A signal ends it: the terminal is put right first. */
+/* Signals that end the reading of an answer: the terminal is put right first, then they do what they do elsewhere. */
+static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU};
+
+enum { SIGNAL_COUNT = sizeof(signals) / sizeof(signals[0]) };
+
+static volatile sig_atomic_t caught;
+
+static void on_signal(int number)
+{
+	caught = number;
+}
+
+static bool is_stop(int number)
+{
+	return number == SIGTSTP || number == SIGTTIN || number == SIGTTOU;
+}
+
+/* One line off the terminal; a signal ends it. */
 static int read_answer(int tty, char *out, size_t size)
 {
 	size_t len = 0;
@@ -21,8 +39,10 @@ static int read_answer(int tty, char *out, size_t size)
 	while (c != '\n') {
 		ssize_t got = read(tty, &c, 1);
 
-		if (got < 0 && errno == EINTR)
+		if (got < 0 && errno == EINTR && caught)
 			return STATUS_INTERRUPTED;
+		if (got < 0 && errno == EINTR)
+			continue;
 		if (got <= 0)
 			return STATUS_LOGIN;
 		if (len < size)
@@ -36,35 +56,51 @@ static int read_answer(int tty, char *out, size_t size)
 	return STATUS_OK;
 }
 
-static void on_interrupt(int signal_number)
+/* With the terminal as it has to be for that, and back. */
+static int ask_once(int tty, const char *question, bool echo, char *out, size_t size)
 {
-	(void)signal_number;
+	const struct sigaction action = {.sa_handler = on_signal}; /* without SA_RESTART */
+	struct sigaction former[SIGNAL_COUNT];
+	struct termios usual, asking;
+	int status;
+
+	caught = 0;
+	if (tcgetattr(tty, &usual) != 0)
+		return STATUS_LOGIN;
+	for (int i = 0; i < SIGNAL_COUNT; i++)
+		sigaction(signals[i], &action, &former[i]);
+	asking = usual;
+	asking.c_lflag |= ICANON | ISIG | ECHO;
+	if (!echo)
+		asking.c_lflag &= ~(tcflag_t)ECHO;
+	tcsetattr(tty, echo ? TCSADRAIN : TCSAFLUSH, &asking);
+	dprintf(tty, "%s", question);
+	status = read_answer(tty, out, size);
+	if (!echo || status == STATUS_LOGIN || status == STATUS_INTERRUPTED)
+		dprintf(tty, "\n");
+	tcsetattr(tty, TCSADRAIN, &usual);
+	for (int i = 0; i < SIGNAL_COUNT; i++)
+		sigaction(signals[i], &former[i], NULL);
+	return status;
 }
 
 static int ask(const char *question, bool echo, char *out, size_t size)
 {
-	int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY), status;
-	struct sigaction action = {.sa_handler = on_interrupt}, former;
-	struct termios usual, quiet;
+	int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY), status = STATUS_LOGIN;
 
-	if (tty < 0 || tcgetattr(tty, &usual) != 0) {
-		if (tty >= 0)
-			close(tty);
+	if (tty < 0) {
 		fprintf(stderr, "chat: no terminal to ask on; see chat(1) for CHAT_USER and "
 				"CHAT_PASSWORD\n");
 		return STATUS_LOGIN;
 	}
-	quiet = usual;
-	if (!echo)
-		quiet.c_lflag &= ~(tcflag_t)ECHO;
-	sigaction(SIGINT, &action, &former); /* without SA_RESTART */
-	tcsetattr(tty, TCSAFLUSH, &quiet);
-	dprintf(tty, "%s", question);
-	status = read_answer(tty, out, size);
-	if (!echo)
-		dprintf(tty, "\n");
-	tcsetattr(tty, TCSAFLUSH, &usual);
-	sigaction(SIGINT, &former, NULL);
+	do {
+		status = ask_once(tty, question, echo, out, size);
+		if (is_stop(caught))
+			(void)raise(
+				SIGSTOP); /* until it goes on: then the question is asked again */
+		else if (caught && caught != SIGINT)
+			(void)raise(caught);
+	} while (is_stop(caught));
 	close(tty);
 	return status;
 }
