@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,10 +40,21 @@ static int join(char *out, size_t size, const char *format, const char *a, const
 	return len < 0 || (size_t)len >= size ? -1 : 0;
 }
 
+static const char *home_folder(void)
+{
+	const char *home = getenv("HOME");
+	const struct passwd *self;
+
+	if (home)
+		return home;
+	self = getpwuid(getuid());
+	return self ? self->pw_dir : NULL;
+}
+
 /* The folder, made where it is missing. */
 static int state_folder(char *out, size_t size)
 {
-	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+	const char *state = getenv("XDG_STATE_HOME"), *home = home_folder();
 	char *slash;
 
 	if (state && state[0] == '/') {
@@ -117,6 +129,19 @@ static int write_line(const char *path, const char *text)
 	return close(fd) != 0 || failed ? -1 : 0;
 }
 
+/* By another name first: who reads it meanwhile, without a lock, finds the former text or this one. */
+static int write_whole(const char *path, const char *text)
+{
+	char beside[PATH_BYTES_MAX];
+
+	if (snprintf(beside, sizeof(beside), "%s.%ld", path, (long)getpid()) >= (int)sizeof(beside))
+		return -1;
+	if (write_line(beside, text) == 0 && rename(beside, path) == 0)
+		return 0;
+	(void)unlink(beside);
+	return -1;
+}
+
 int account_history_path(char *out, size_t size)
 {
 	char folder[PATH_BYTES_MAX];
@@ -151,10 +176,14 @@ int account_keep(const char *server, const char *user, const char *device, const
 	if (file_path(server, user, device, path, sizeof(path)) == 0 &&
 	    write_line(path, token) == 0 &&
 	    file_path(server, "current", NULL, path, sizeof(path)) == 0 &&
-	    write_line(path, user) == 0)
+	    write_whole(path, user) == 0)
 		return 0;
-	fprintf(stderr, "chat: cannot keep the login: %s\n",
-		errno ? strerror(errno) : "there is no state folder");
+	if (errno)
+		fprintf(stderr, "chat: cannot keep the login in the state folder: %s\n",
+			strerror(errno));
+	else
+		fprintf(stderr,
+			"chat: cannot keep the login: there is no state folder; set HOME\n");
 	return -1;
 }
 
@@ -166,24 +195,45 @@ void account_forget(const char *server, const char *user, const char *device)
 		(void)unlink(path);
 }
 
-int account_lock(const char *server, const char *user, const char *device, unsigned timeout_s)
+static int lock_file(int fd, unsigned timeout_s)
 {
 	const struct timespec pause = {.tv_nsec = LOCK_TRY_MS * 1000000L};
+
+	for (unsigned tries = timeout_s * 1000 / LOCK_TRY_MS; flock(fd, LOCK_EX | LOCK_NB) != 0;
+	     tries--) {
+		if (errno != EWOULDBLOCK)
+			return -1;
+		if (tries == 0)
+			return ACCOUNT_BUSY;
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
+int account_lock(const char *server, const char *user, const char *device, unsigned timeout_s)
+{
+	static struct {
+		char path[PATH_BYTES_MAX];
+		int fd;
+	} held = {.fd = -1};
 	char path[PATH_BYTES_MAX];
-	int fd;
+	int fd, result;
 
 	if (file_path(server, user, device, path, sizeof(path)) != 0)
 		return -1;
+	if (held.fd >= 0 && strcmp(held.path, path) == 0)
+		return 0;
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -1;
-	for (unsigned tries = timeout_s * 1000 / LOCK_TRY_MS; flock(fd, LOCK_EX | LOCK_NB) != 0;
-	     tries--) {
-		if (errno != EWOULDBLOCK || tries == 0) {
-			close(fd);
-			return -1;
-		}
-		nanosleep(&pause, NULL);
+	result = lock_file(fd, timeout_s);
+	if (result != 0) {
+		close(fd);
+		return result;
 	}
-	return 0; /* the descriptor stays open, and the lock with it */
+	if (held.fd >= 0)
+		close(held.fd);
+	held.fd = fd; /* it stays open, and the lock with it */
+	strcpy(held.path, path);
+	return 0;
 }

@@ -22,9 +22,12 @@ int account_token(const char *server, const char *user, const char *device, char
 /* Keeps both. Says what is wrong and is negative where that fails. */
 int account_keep(const char *server, const char *user, const char *device, const char *token);
 void account_forget(const char *server, const char *user, const char *device);
+enum { ACCOUNT_BUSY = 1 };
+
 /*
- * Waits for the lock of a device, timeout_s at most, and holds it until the process ends: two commands on one
- * device would end one another's connections. Negative where it is not to be had; then one goes on without.
+ * Waits for the lock of a device, timeout_s at most, and holds it until the process ends or takes another: two that run
+ * on one device would end one another's connections. ACCOUNT_BUSY: another process holds it. Negative: it is not to
+ * be had (there is no state folder, say); then one goes on without.
  */
 int account_lock(const char *server, const char *user, const char *device, unsigned timeout_s);
 

@@ -2,6 +2,7 @@
 /* The run: the machine's callbacks, asking, and the inbox. */
 #include "app.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,16 +120,16 @@ static void keep_reason(struct app *app, const struct chat_client_reason *reason
 	free(text);
 }
 
+/* Once for an outage: attempts follow one another for hours, and the prompt says how it stands. */
 static void say_waiting(struct app *app, const struct chat_client_reason *reason)
 {
-	double seconds = (double)reason->wait_ms / 1000;
-
 	keep_reason(app, reason);
+	if (app->told_wait)
+		return;
 	if (app->interactive)
-		screen_notice("-- %s (%s); trying again in %.1f s",
-			      app->greeted ? "disconnected" : "not connected", app->reason_text,
-			      seconds);
-	else if (!app->told_wait)
+		screen_notice("-- %s (%s); trying again until it works",
+			      app->greeted ? "disconnected" : "not connected", app->reason_text);
+	else
 		screen_notice("%s: %s; trying again", app->options.server, app->reason_text);
 	app->told_wait = true;
 }
@@ -143,6 +144,7 @@ static void on_state(void *context, enum chat_client_state state,
 	} else if (state == CHAT_CLIENT_ONLINE) {
 		if (app->interactive && app->greeted && app->told_wait)
 			screen_notice("-- connected again");
+		app->news = app->greeted;
 		app->greeted = true;
 		app->told_wait = false;
 	} else if (state == CHAT_CLIENT_STOPPED && reason->cause != CHAT_CLIENT_CAUSE_NONE) {
@@ -164,6 +166,129 @@ static void on_login(void *context, const struct chat_login_reply *login)
 	names_put(&app->users, login->user.id, login->user.name);
 }
 
+/* --- What was sent from here ------------------------------------------------------------------------- */
+
+static bool makes_message(enum chat_request_type type)
+{
+	return type == CHAT_REQ_SEND || type == CHAT_REQ_EDIT || type == CHAT_REQ_RECALL;
+}
+
+static void own_free(struct own *own)
+{
+	free(own->text);
+	free(own);
+}
+
+static struct own *own_make(const struct chat_request *request)
+{
+	struct own *own = calloc(1, sizeof(*own));
+
+	if (!own)
+		return NULL;
+	own->type = request->type;
+	own->target = (struct chat_target){request->user, request->group};
+	own->changes = request->seq;
+	own->text = strndup(request->text.data ? request->text.data : "", request->text.len);
+	if (own->text)
+		return own;
+	free(own);
+	return NULL;
+}
+
+static void own_put(struct app *app, struct own *own, chat_ticket ticket)
+{
+	own->ticket = ticket;
+	*app->own_end = own;
+	app->own_end = &own->next;
+	app->own_count++;
+}
+
+/* NULL: it was asked for elsewhere. */
+static struct own *own_take(struct app *app, chat_ticket ticket)
+{
+	struct own **link = &app->own, *own;
+
+	while (*link && (*link)->ticket != ticket)
+		link = &(*link)->next;
+	own = *link;
+	if (!own)
+		return NULL;
+	*link = own->next;
+	if (!*link)
+		app->own_end = link;
+	app->own_count--;
+	return own;
+}
+
+/* After a drop a message may come as a push before its answer does: it is shown once. */
+static bool is_echo(const struct app *app, struct chat_target target, uint64_t seq)
+{
+	for (size_t i = 0; i < APP_ECHOES; i++)
+		if (app->echoes[i].seq == seq && app_is_same(app->echoes[i].target, target))
+			return true;
+	return false;
+}
+
+static void keep_echo(struct app *app, const struct chat_message *message)
+{
+	app->echoes[app->echo_at].target = app_target_of(app, message);
+	app->echoes[app->echo_at].seq = message->seq;
+	app->echo_at = (app->echo_at + 1) % APP_ECHOES;
+}
+
+/* As the server would push it to another device. */
+static void own_show(struct app *app, const struct own *own, const struct chat_sent *sent)
+{
+	struct chat_event event = {.type = CHAT_EVENT_MESSAGE};
+	struct chat_message *message = &event.u.message;
+
+	message->kind = own->type == CHAT_REQ_EDIT     ? CHAT_MESSAGE_EDIT
+			: own->type == CHAT_REQ_RECALL ? CHAT_MESSAGE_RECALL
+						       : CHAT_MESSAGE_TEXT;
+	message->from = app->self;
+	message->to = own->target.user;
+	message->group = own->target.group;
+	message->seq = sent->seq;
+	message->time_ms = sent->time_ms;
+	message->changes = own->changes;
+	message->text = chat_view_of(own->text);
+	if (own->type == CHAT_REQ_SEND) {
+		app->last_seq = sent->seq;
+		app->last_target = own->target;
+	}
+	if (!is_echo(app, own->target, sent->seq))
+		inbox_put(app, &event);
+}
+
+/* The text comes back: it is nowhere else. */
+static void own_failed(struct app *app, const struct own *own, const struct chat_error_reply *error)
+{
+	char label[APP_LABEL_MAX];
+	char *why = safe_text(error->message, NULL);
+	char *text = safe_text(chat_view_of(own->text), "    ");
+	bool unsure = error->code == CHAT_CODE_UNAVAILABLE;
+
+	app_target_label(app, own->target, false, label);
+	screen_notice("-- %s to %s: %s (%s)%s%s",
+		      unsure ? "not known to have been sent" : "not sent", label,
+		      why && why[0] ? why : "refused", chat_code_name(error->code),
+		      text && text[0] ? ": " : "", text ? text : "");
+	free(why);
+	free(text);
+}
+
+static void own_answered(struct app *app, struct own *own, const struct chat_event *event)
+{
+	if (event->type == CHAT_EVENT_ERROR)
+		own_failed(app, own, &event->u.error);
+	else
+		own_show(app, own, &event->u.sent);
+	app->told_own = app->told_own && app->own_count > 0;
+	own_free(own);
+}
+
+/* --- Answers and pushes ------------------------------------------------------------------------------ */
+
 static bool is_nobodys(enum chat_request_type type)
 {
 	return type == CHAT_REQ_READ || type == CHAT_REQ_TYPING;
@@ -174,6 +299,7 @@ static void on_reply(void *context, chat_ticket ticket, enum chat_request_type t
 {
 	struct app *app = context;
 	bool failed = event->type == CHAT_EVENT_ERROR;
+	struct own *own;
 
 	if (ticket == app->asked.ticket) {
 		app->asked.ticket = 0;
@@ -184,12 +310,10 @@ static void on_reply(void *context, chat_ticket ticket, enum chat_request_type t
 			app->asked.fn(app->asked.context, event);
 		return;
 	}
-	if (ticket == app->own_ticket) {
-		app->own_ticket = 0;
-		app->own_seq = failed ? 0 : event->u.sent.seq;
-		app->own_target = app->own_next;
-	}
-	if (failed && !is_nobodys(type)) {
+	own = own_take(app, ticket);
+	if (own) {
+		own_answered(app, own, event);
+	} else if (failed && !is_nobodys(type)) {
 		screen_notice("%s failed:", chat_request_name(type));
 		app_say_error(&event->u.error);
 	}
@@ -199,6 +323,8 @@ static void on_push(void *context, const struct chat_event *event)
 {
 	struct app *app = context;
 
+	if (event->type == CHAT_EVENT_MESSAGE && event->u.message.from == app->self)
+		keep_echo(app, &event->u.message);
 	/* Without an id it is the server's answer to `typing`, which nobody waits for. */
 	if (event->type != CHAT_EVENT_ERROR && (app->interactive || app->tail))
 		inbox_put(app, event);
@@ -226,6 +352,7 @@ static void on_alarm(evutil_socket_t fd, short what, void *context)
 int app_init(struct app *app)
 {
 	app->inbox_end = &app->inbox;
+	app->own_end = &app->own;
 	app->base = event_base_new();
 	app->config =
 		(struct chat_client_config){.ops = &app_ops,
@@ -252,6 +379,8 @@ void app_finish(struct app *app)
 	while (app->inbox)
 		chat_buf_unref(inbox_take(app));
 	chat_client_destroy(app->client);
+	while (app->own)
+		own_free(own_take(app, app->own->ticket));
 	if (app->base) {
 		net_finish(&app->net);
 		if (app->alarm)
@@ -260,6 +389,8 @@ void app_finish(struct app *app)
 	}
 	names_finish(&app->users);
 	names_finish(&app->groups);
+	names_finish(&app->asking);
+	names_finish(&app->inviting);
 	free(app->unread);
 	explicit_bzero(&app->options, sizeof(app->options));
 	explicit_bzero(app->token, sizeof(app->token));
@@ -282,12 +413,28 @@ static bool out_of_time(const struct app *app)
 
 void app_turn(struct app *app)
 {
+	if (app->interactive && !screen_flush())
+		app->failed_io = true;
 	net_arm(&app->net);
 	event_base_loop(app->base, EVLOOP_ONCE);
 }
 
+/* What was just sent is most likely being answered. */
+static void await_own(struct app *app)
+{
+	const struct timeval wait = {.tv_sec = APP_LAST_ANSWERS_S};
+	uint64_t until_ms = net_now_ms() + APP_LAST_ANSWERS_S * 1000;
+
+	app->interrupted = 0;
+	evtimer_add(app->alarm, &wait);
+	while (app->own && !app->interrupted && net_now_ms() < until_ms &&
+	       chat_client_state(app->client) == CHAT_CLIENT_ONLINE)
+		app_turn(app);
+}
+
 void app_stop(struct app *app)
 {
+	await_own(app);
 	app_show_inbox(app); /* what is acked is to be seen */
 	app->quit = true;
 	if (app->failed_io) /* what was not shown is not acked */
@@ -348,7 +495,7 @@ int app_wait_own(struct app *app)
 {
 	int status = STATUS_OK;
 
-	while (status == STATUS_OK && app->own_ticket != 0) {
+	while (status == STATUS_OK && app->own) {
 		app_turn(app);
 		status = check_wait(app);
 	}
@@ -363,6 +510,19 @@ void app_say_error(const struct chat_error_reply *error)
 
 	screen_notice("%s (%s)", text && text[0] ? text : "refused", chat_code_name(error->code));
 	free(text);
+}
+
+void app_remark(const struct app *app, const char *format, ...)
+{
+	char text[APP_REMARK_MAX];
+	va_list args;
+
+	if (!app->interactive)
+		return;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	screen_line("%s-- %s%s", screen_colour(SCREEN_DIM), text, screen_colour(SCREEN_PLAIN));
 }
 
 static int say_not_taken(int err)
@@ -429,16 +589,26 @@ int app_ask(struct app *app, const struct chat_request *request, app_reply_fn fn
 	return app_ask_quietly(app, request, on_loud, &loud);
 }
 
+static int tell_own(struct app *app, const struct chat_request *request)
+{
+	struct own *own = own_make(request);
+	chat_ticket ticket;
+	int err = own ? chat_client_request(app->client, net_now_ms(), request, &ticket)
+		      : CHAT_ERR_NOMEM;
+
+	if (err == 0)
+		own_put(app, own, ticket);
+	else if (own)
+		own_free(own);
+	return err == 0 ? STATUS_OK : say_not_taken(err);
+}
+
 int app_tell(struct app *app, const struct chat_request *request)
 {
-	chat_ticket ticket;
-	int err = chat_client_request(app->client, net_now_ms(), request, &ticket);
+	int err;
 
-	if (err != 0)
-		return is_nobodys(request->type) ? STATUS_OK : say_not_taken(err);
-	if (request->type == CHAT_REQ_SEND) {
-		app->own_ticket = ticket;
-		app->own_next = (struct chat_target){request->user, request->group};
-	}
-	return STATUS_OK;
+	if (makes_message(request->type))
+		return tell_own(app, request);
+	err = chat_client_request(app->client, net_now_ms(), request, NULL);
+	return err == 0 || is_nobodys(request->type) ? STATUS_OK : say_not_taken(err);
 }

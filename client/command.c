@@ -7,8 +7,11 @@
 
 #include "screen.h"
 
+enum { HELP_COLUMN = 34 }; /* columns of a command's words */
+
 const struct command commands[] = {
-	{"help", "", "list the commands", COMMAND_BOTH, 0, 0, false, true, do_help},
+	{"help", "[COMMAND]", "list the commands, or explain one", COMMAND_BOTH, 0, 1, false, true,
+	 do_help},
 	{"register", "[NAME]", "make a user, log in, and keep the login", COMMAND_SCRIPT, 0, 1,
 	 false, true, do_register},
 	{"login", "[NAME]", "log in, and keep the login", COMMAND_SCRIPT, 0, 1, false, true,
@@ -95,14 +98,21 @@ const struct command *command_find(int argc, char **argv, bool session, int *use
 	return NULL;
 }
 
+int command_check(const struct app *app, const struct command *command, int argc)
+{
+	if (argc >= command->least && argc <= command->most)
+		return STATUS_OK;
+	screen_notice("usage: %s%s%s%s%s", app->interactive ? "/" : "chat ", command->name,
+		      command->usage[0] ? " " : "", command->usage,
+		      argc < 0 && command->most > 0 ? "; with spaces: \"in quotes\"" : "");
+	return STATUS_USAGE;
+}
+
 int command_run(struct app *app, const struct command *command, int argc, char **argv)
 {
-	if (argc < command->least || argc > command->most) {
-		screen_notice("usage: %s%s %s", app->interactive ? "/" : "chat ", command->name,
-			      command->usage);
-		return STATUS_USAGE;
-	}
-	return command->run(app, argc, argv);
+	int status = command_check(app, command, argc);
+
+	return status == STATUS_OK ? command->run(app, argc, argv) : status;
 }
 
 /* The next word of the line, cut off in place; "double quotes" hold one together. NULL: there is none. */
@@ -162,7 +172,7 @@ static int run_slash(struct app *app, char *line)
 	argv[0] = next_word(&rest);
 	behind_first = rest;
 	if (!argv[0]) {
-		command_help(true);
+		command_help(true, NULL);
 		return STATUS_OK;
 	}
 	argc = 1;
@@ -170,7 +180,8 @@ static int run_slash(struct app *app, char *line)
 		argc = 2;
 	command = command_find(argc, argv, true, &used);
 	if (!command) {
-		screen_notice("there is no such command; /help lists them");
+		if (strcmp(argv[0], "group") != 0 || !command_help(true, "group "))
+			screen_notice("there is no such command; /help lists them");
 		return STATUS_USAGE;
 	}
 	if (used == 1)
@@ -207,15 +218,36 @@ int command_run_line(struct app *app, char *line)
 	return do_send(app, 2, argv);
 }
 
-void command_help(bool session)
+bool command_makes_message(const struct app *app, const char *line)
 {
-	for (size_t i = 0; i < command_count; i++) {
-		char left[64];
+	if (line[0] != '/' || line[1] == '/')
+		return app_is_open(app) && line[strspn(line, " \t")] != '\0';
+	return strncmp(line, "/msg ", 5) == 0 || strncmp(line, "/send ", 6) == 0;
+}
 
-		if (!is_for(&commands[i], session))
+/* What is too long to stand beside its explanation stands above it. */
+static void help_line(const struct command *command, bool session)
+{
+	char left[80];
+	int len = snprintf(left, sizeof(left), "%s%s%s%s", session ? "/" : "", command->name,
+			   command->usage[0] ? " " : "", command->usage);
+
+	if (len <= HELP_COLUMN)
+		screen_line("  %-*s %s", HELP_COLUMN, left, command->help);
+	else
+		screen_line("  %s\n  %*s %s", left, HELP_COLUMN, "", command->help);
+}
+
+bool command_help(bool session, const char *word)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < command_count; i++) {
+		if (!is_for(&commands[i], session) ||
+		    (word && strncmp(commands[i].name, word, strlen(word)) != 0))
 			continue;
-		snprintf(left, sizeof(left), "%s%s %s", session ? "/" : "", commands[i].name,
-			 commands[i].usage);
-		screen_line("  %-46s %s", left, commands[i].help);
+		help_line(&commands[i], session);
+		found = true;
 	}
+	return found;
 }

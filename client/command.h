@@ -25,14 +25,21 @@ extern const size_t command_count;
 
 /* The command of those words; *used: how many words its name has. NULL: there is none for this place. */
 const struct command *command_find(int argc, char **argv, bool session, int *used);
+/* Whether the words are as many as it takes; STATUS_*, says how it is used where not. */
+int command_check(const struct app *app, const struct command *command, int argc);
 /* Runs the command, if the words are as many as it takes. STATUS_*. */
 int command_run(struct app *app, const struct command *command, int argc, char **argv);
 /* Runs a line of a session: "/NAME ...", or text for the open conversation. STATUS_*. */
 int command_run_line(struct app *app, char *line);
-void command_help(bool session);
+/* Whether the line is a message, so that it is shown as one when it is sent. */
+bool command_makes_message(const struct app *app, const char *line);
+/* Lists the commands, or those whose name begins with the word. False: there is none. */
+bool command_help(bool session, const char *word);
 
 /* do_messages.c */
 int do_send(struct app *app, int argc, char **argv);
+/* Before a scripted `send` logs in: what comes on stdin may take hours. STATUS_*. */
+int do_send_input(int argc, char **argv);
 int do_open(struct app *app, int argc, char **argv);
 int do_close(struct app *app, int argc, char **argv);
 int do_history(struct app *app, int argc, char **argv);

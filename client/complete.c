@@ -33,7 +33,7 @@ static void offer(struct complete *out, const char *candidate, const char *word)
 /* Whether a name may stand in a line as one word, and shows what it is. */
 static bool is_plain(const char *name)
 {
-	char *safe = safe_text(chat_view_of(name), NULL);
+	char *safe = safe_name(chat_view_of(name));
 	bool plain = safe && strcmp(safe, name) == 0 && !strpbrk(name, " \"");
 
 	free(safe);

@@ -11,8 +11,8 @@
 #include "safe.h"
 #include "screen.h"
 
-/* The devices that `login` logs in: a session, scripts and `tail` each have one, and none ends another's connection. */
-static const char *const own_devices[] = {"terminal", "script", "tail"};
+/* The devices that `login` logs in: scripts, a session and `tail` each have one, and none ends another's connection. */
+static const char *const own_devices[] = {"script", "terminal", "tail"};
 
 /* --- Register and login ------------------------------------------------------------------------------ */
 
@@ -21,6 +21,18 @@ static int keep_login(struct app *app)
 	return account_keep(app->options.server, app->self_name, app->device, app->token) == 0
 		       ? STATUS_OK
 		       : STATUS_IO;
+}
+
+/* A session or a `tail` runs on it, logged in already: it is left alone. Commands are waited for. */
+static bool is_taken(struct app *app, const char *name, const char *device)
+{
+	bool script = strcmp(device, own_devices[0]) == 0;
+
+	if (account_lock(app->options.server, name, device, script ? app->options.timeout_s : 0) !=
+	    ACCOUNT_BUSY)
+		return false;
+	screen_notice("another chat runs as %s's device %s, and goes on as it is", name, device);
+	return true;
 }
 
 static int login_as(struct app *app, const char *name, const char *device, bool do_register)
@@ -32,16 +44,32 @@ static int login_as(struct app *app, const char *name, const char *device, bool 
 		.replace = true,
 		.do_register = do_register,
 	};
-	int status;
+	int status = app_login(app, &login);
 
-	account_lock(app->options.server, name, device, app->options.timeout_s);
-	status = app_login(app, &login);
 	return status == STATUS_OK ? keep_login(app) : status;
+}
+
+/* On the device that was told, or on all. */
+static int login_devices(struct app *app, const char *name, bool do_register)
+{
+	const char *const *devices = app->options.device ? &app->options.device : own_devices;
+	const size_t count = app->options.device ? 1 : sizeof(own_devices) / sizeof(own_devices[0]);
+	int status = STATUS_LOGIN;
+
+	for (size_t i = 0; i < count; i++) {
+		if (is_taken(app, name, devices[i]))
+			continue;
+		chat_client_stop(app->client, net_now_ms());
+		status = login_as(app, name, devices[i], do_register);
+		if (status != STATUS_OK)
+			break;
+		do_register = false;
+	}
+	return status;
 }
 
 static int login_all(struct app *app, int argc, char **argv, bool do_register)
 {
-	const size_t count = app->options.device ? 1 : sizeof(own_devices) / sizeof(own_devices[0]);
 	const char *name = argc > 0 ? argv[0] : app->options.user;
 	char typed[CHAT_NAME_MAX + 2];
 	int status;
@@ -61,18 +89,13 @@ static int login_all(struct app *app, int argc, char **argv, bool do_register)
 			return status;
 	}
 	app_start_clock(app);
-	for (size_t i = 0; i < count; i++) {
-		chat_client_stop(app->client, net_now_ms());
-		status = login_as(app, name,
-				  app->options.device ? app->options.device : own_devices[i],
-				  do_register && i == 0);
-		if (status != STATUS_OK)
-			return status;
-	}
+	status = login_devices(app, name, do_register);
+	if (status != STATUS_OK)
+		return status;
 	if (app->options.json)
 		json_user(app->self, app->self_name);
 	else
-		printf("logged in as %s\n", name);
+		screen_line("logged in as %s", name);
 	return STATUS_OK;
 }
 
@@ -96,26 +119,37 @@ int do_logout(struct app *app, int argc, char **argv)
 	if (status != STATUS_OK)
 		return status;
 	account_forget(app->options.server, app->self_name, app->device);
+	app_remark(app, "logged out");
 	app->quit = true;
 	return STATUS_OK;
 }
 
+/* Messages that wait for a connection are gone with the session: one is told, once. */
 int do_quit(struct app *app, int argc, char **argv)
 {
 	(void)argc;
 	(void)argv;
+	if (app->own_count > 0 && !app->told_own &&
+	    chat_client_state(app->client) != CHAT_CLIENT_ONLINE) {
+		app->told_own = true;
+		screen_notice("-- %zu not sent yet: wait, or leave without once more",
+			      app->own_count);
+		return STATUS_OK;
+	}
 	app->quit = true;
 	return STATUS_OK;
 }
 
 int do_help(struct app *app, int argc, char **argv)
 {
-	(void)argc;
-	(void)argv;
-	if (!app->interactive)
+	const char *word = argc > 0 ? argv[0] + (argv[0][0] == '/') : NULL;
+
+	if (!app->interactive && !word)
 		options_help(stdout);
-	command_help(app->interactive);
-	return STATUS_OK;
+	if (command_help(app->interactive, word))
+		return STATUS_OK;
+	screen_notice("there is no command \"%s\"", word);
+	return STATUS_USAGE;
 }
 
 /* --- Password and devices ---------------------------------------------------------------------------- */

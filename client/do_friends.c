@@ -72,7 +72,8 @@ int app_find_target(struct app *app, const char *word, struct chat_target *targe
 
 struct friends {
 	struct app *app;
-	bool print, online_only;
+	bool online_only;
+	size_t shown;
 	uint64_t next;
 };
 
@@ -84,7 +85,7 @@ static void on_friends(void *context, const struct chat_event *event)
 	all->next = page->next;
 	for (size_t i = 0; i < page->count; i++) {
 		const struct chat_friend *item = &page->items[i];
-		char *name = safe_text(item->user.name, NULL);
+		char *name = safe_name(item->user.name);
 		const char *state = item->state == CHAT_FRIEND_REQUESTED ? "asked by you"
 				    : item->state == CHAT_FRIEND_PENDING ? "asks you"
 				    : item->state == CHAT_FRIEND_BLOCKED ? "blocked"
@@ -92,20 +93,21 @@ static void on_friends(void *context, const struct chat_event *event)
 									 : "offline";
 
 		names_put(&all->app->users, item->user.id, item->user.name);
-		if (!all->print || (all->online_only && !item->online))
-			; /* not asked for */
-		else if (all->app->options.json)
-			json_friend(item);
-		else if (name)
-			screen_line("%-32s %s", name, state);
+		if (!all->online_only || item->online) {
+			all->shown++;
+			if (all->app->options.json)
+				json_friend(item);
+			else if (name)
+				screen_line("%s%*s %s", name, safe_padding(name, 32), "", state);
+		}
 		free(name);
 	}
 }
 
-static int list_friends(struct app *app, bool print, bool online_only)
+static int list_friends(struct app *app, bool online_only)
 {
 	struct chat_request request = {.type = CHAT_REQ_FRIENDS};
-	struct friends all = {.app = app, .print = print, .online_only = online_only};
+	struct friends all = {.app = app, .online_only = online_only};
 	int status;
 
 	do {
@@ -113,24 +115,21 @@ static int list_friends(struct app *app, bool print, bool online_only)
 		request.after = all.next;
 		request.present = CHAT_HAS(CHAT_KEY_AFTER);
 	} while (status == STATUS_OK && all.next != 0);
+	if (status == STATUS_OK && all.shown == 0)
+		app_remark(app, online_only ? "no friend is online" : "nobody yet: /add NAME");
 	return status;
-}
-
-int app_load_friends(struct app *app)
-{
-	return list_friends(app, false, false);
 }
 
 int do_friends(struct app *app, int argc, char **argv)
 {
 	(void)argc;
 	(void)argv;
-	return list_friends(app, true, false);
+	return list_friends(app, false);
 }
 
 int do_who(struct app *app, int argc, char **argv)
 {
-	return argc == 0 ? list_friends(app, true, true) : do_group_members(app, 2, argv);
+	return argc == 0 ? list_friends(app, true) : do_group_members(app, 2, argv);
 }
 
 /* --- One person -------------------------------------------------------------------------------------- */
@@ -138,7 +137,7 @@ int do_who(struct app *app, int argc, char **argv)
 static void on_user(void *context, const struct chat_event *event)
 {
 	struct app *app = context;
-	char *name = safe_text(event->u.user.name, NULL);
+	char *name = safe_name(event->u.user.name);
 	char copy[CHAT_NAME_MAX + 1] = "";
 
 	memcpy(copy, event->u.user.name.data,
@@ -169,48 +168,52 @@ static void on_state(void *context, const struct chat_event *event)
 					  : "asked");
 }
 
-static int about(struct app *app, const char *word, enum chat_request_type type)
+/* `done`: how a session says that it worked, of whom. */
+static int about(struct app *app, const char *word, enum chat_request_type type, const char *done)
 {
 	struct chat_request request = {.type = type, .present = CHAT_HAS(CHAT_KEY_USER)};
+	char who[APP_LABEL_MAX];
 	int status = app_find_user(app, word, &request.user);
 
-	if (status != STATUS_OK)
-		return status;
-	return app_ask(app, &request, type == CHAT_REQ_FRIEND_ADD ? on_state : NULL, app);
+	if (status == STATUS_OK)
+		status = app_ask(app, &request, type == CHAT_REQ_FRIEND_ADD ? on_state : NULL, app);
+	if (status == STATUS_OK && done)
+		app_remark(app, "%s %s", app_user_label(app, request.user, false, who), done);
+	return status;
 }
 
 int do_add(struct app *app, int argc, char **argv)
 {
 	(void)argc;
-	return about(app, argv[0], CHAT_REQ_FRIEND_ADD);
+	return about(app, argv[0], CHAT_REQ_FRIEND_ADD, NULL);
 }
 
 int do_accept(struct app *app, int argc, char **argv)
 {
 	(void)argc;
-	return about(app, argv[0], CHAT_REQ_FRIEND_ACCEPT);
+	return about(app, argv[0], CHAT_REQ_FRIEND_ACCEPT, "is a friend now");
 }
 
 int do_decline(struct app *app, int argc, char **argv)
 {
 	(void)argc;
-	return about(app, argv[0], CHAT_REQ_FRIEND_DECLINE);
+	return about(app, argv[0], CHAT_REQ_FRIEND_DECLINE, "is declined");
 }
 
 int do_remove(struct app *app, int argc, char **argv)
 {
 	(void)argc;
-	return about(app, argv[0], CHAT_REQ_FRIEND_REMOVE);
+	return about(app, argv[0], CHAT_REQ_FRIEND_REMOVE, "is removed");
 }
 
 int do_block(struct app *app, int argc, char **argv)
 {
 	(void)argc;
-	return about(app, argv[0], CHAT_REQ_FRIEND_BLOCK);
+	return about(app, argv[0], CHAT_REQ_FRIEND_BLOCK, "is blocked");
 }
 
 int do_unblock(struct app *app, int argc, char **argv)
 {
 	(void)argc;
-	return about(app, argv[0], CHAT_REQ_FRIEND_UNBLOCK);
+	return about(app, argv[0], CHAT_REQ_FRIEND_UNBLOCK, "is not blocked any more");
 }

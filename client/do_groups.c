@@ -18,32 +18,35 @@
 struct groups {
 	struct app *app;
 	bool print;
+	size_t found;
 	uint64_t next;
 };
 
 static void print_group(const struct app *app, const struct chat_group *group)
 {
-	char *name = safe_text(group->name, NULL), *about = safe_text(group->description, NULL);
+	char *name = safe_name(group->name), *about = safe_text(group->description, NULL);
 
 	if (app->options.json)
 		json_group(group);
 	else if (name && about)
-		screen_line("#%-8" PRIu64 " %-32s %-6s %5u members%s%s%s", group->id, name,
-			    chat_role_name(group->role), group->members,
-			    group->open ? "" : ", closed", about[0] ? ": " : "", about);
+		screen_line("#%-8" PRIu64 " %s%*s %-6s %5u member%s%s%s%s", group->id, name,
+			    safe_padding(name, 32), "", chat_role_name(group->role), group->members,
+			    group->members == 1 ? "" : "s", group->open ? "" : ", closed",
+			    about[0] ? ": " : "", about);
 	free(name);
 	free(about);
 }
 
 static void print_invitation(const struct app *app, const struct chat_invitation *invitation)
 {
-	char *name = safe_text(invitation->group_name, NULL);
+	char *name = safe_name(invitation->group_name);
 	char by[APP_LABEL_MAX];
 
 	if (app->options.json)
 		json_invitation(invitation);
 	else if (name)
-		screen_line("#%-8" PRIu64 " %-32s invited by %s", invitation->group, name,
+		screen_line("#%-8" PRIu64 " %s%*s invited by %s", invitation->group, name,
+			    safe_padding(name, 32), "",
 			    app_user_label((struct app *)app, invitation->by, false, by));
 	free(name);
 }
@@ -54,6 +57,7 @@ static void on_groups(void *context, const struct chat_event *event)
 	const struct chat_groups *page = &event->u.groups;
 
 	all->next = page->next;
+	all->found += page->count + page->invitation_count;
 	for (size_t i = 0; i < page->count; i++) {
 		names_put(&all->app->groups, page->items[i].id, page->items[i].name);
 		if (all->print)
@@ -79,6 +83,8 @@ static int list_groups(struct app *app, bool print)
 		request.after = all.next;
 		request.present = CHAT_HAS(CHAT_KEY_AFTER);
 	} while (status == STATUS_OK && all.next != 0);
+	if (print && status == STATUS_OK && all.found == 0)
+		app_remark(app, "none yet: /group create NAME, or /group join #ID");
 	return status;
 }
 
@@ -232,9 +238,13 @@ static int on_member(struct app *app, char **argv, struct chat_request *request)
 int do_group_invite(struct app *app, int argc, char **argv)
 {
 	struct chat_request request = {.type = CHAT_REQ_GROUP_INVITE};
+	int status = on_member(app, argv, &request);
+	char who[APP_LABEL_MAX];
 
 	(void)argc;
-	return on_member(app, argv, &request);
+	if (status == STATUS_OK)
+		app_remark(app, "%s is invited", app_user_label(app, request.user, false, who));
+	return status;
 }
 
 int do_group_kick(struct app *app, int argc, char **argv)
@@ -299,7 +309,7 @@ static void on_members(void *context, const struct chat_event *event)
 	all->next = page->next;
 	for (size_t i = 0; i < page->count; i++) {
 		const struct chat_member *item = &page->items[i];
-		char *name = safe_text(item->user.name, NULL);
+		char *name = safe_name(item->user.name);
 
 		names_put(&all->app->users, item->user.id, item->user.name);
 		if (all->online_only && !item->online)
@@ -307,7 +317,8 @@ static void on_members(void *context, const struct chat_event *event)
 		else if (all->app->options.json)
 			json_member(item);
 		else if (name)
-			screen_line("%-32s %-6s %s", name, chat_role_name(item->role),
+			screen_line("%s%*s %-6s %s", name, safe_padding(name, 32), "",
+				    chat_role_name(item->role),
 				    item->online ? "online" : "offline");
 		free(name);
 	}

@@ -1,168 +1,113 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * A session: line editing by libedit, fed a character at a time from the event loop.
- *
- *   EDITING --a line is complete--> RUNNING --done--> EDITING        the terminal is raw in EDITING, usual in RUNNING
- *
- * A line is run outside of the loop's callbacks, so that its command may turn the loop while it waits.
- */
+/* A session: who one is, then line after line. What comes is shown while the editor waits for a key. */
 #include "interactive.h"
 
-#include <histedit.h>
-#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "account.h"
 #include "command.h"
-#include "complete.h"
+#include "editor.h"
+#include "news.h"
 #include "prompt.h"
 #include "safe.h"
 #include "screen.h"
 
-enum { HISTORY_LINES = 1000, KEYS_AT_ONCE = 4096, TYPING_EVERY_MS = 5000, PATH_BYTES = 2048 };
-
-/* libedit's callbacks have no argument for it. */
-static struct session {
-	struct app *app;
-	EditLine *edit;
-	History *history;
-	bool editing;	   /* the prompt stands, and the terminal is raw */
-	char *line;	   /* complete, to be run */
-	bool ended;	   /* Ctrl-D */
-	bool dumb;	   /* a terminal that cannot move its cursor */
-	uint64_t typed_ms; /* `typing` was sent */
-	char prompt[APP_LABEL_MAX + 32];
-	struct complete complete;
-} session;
+enum {
+	TYPING_EVERY_MS = 5000, /* between two `typing` */
+	LABEL_COLUMNS = 32,	/* of the conversation in the prompt; a longer name is cut */
+	PATH_BYTES = 2048,
+	TERMINALS_MAX = 8, /* sessions of one user and one state folder that get a device each */
+	PASSWORD_TRIES = 3
+};
 
 /* --- The prompt -------------------------------------------------------------------------------------- */
 
-static void make_prompt(void)
+/* Adds a remark to those that stand in brackets before the conversation's name. */
+static void remark(char *out, size_t size, const char *format, ...) CHAT_PRINTF(3, 4);
+
+static void remark(char *out, size_t size, const char *format, ...)
 {
-	struct app *app = session.app;
+	size_t len = strlen(out);
+	va_list args;
+
+	len += (size_t)snprintf(out + len, size - len, "%s", len > 0 ? ", " : "(");
+	va_start(args, format);
+	if (len < size)
+		vsnprintf(out + len, size - len, format, args);
+	va_end(args);
+}
+
+static unsigned count_unread(const struct app *app)
+{
 	unsigned unread = 0;
-	char label[APP_LABEL_MAX] = "", count[32] = "";
 
 	for (size_t i = 0; i < app->unread_count; i++)
 		unread += app->unread[i].count;
-	if (app->open.user != 0 || app->open.group != 0)
-		app_target_label(app, app->open, false, label);
+	return unread;
+}
+
+/* "(offline, 1 to send, 2 unread, bob is typing) #ops > " */
+static const char *make_prompt(struct app *app)
+{
+	static char prompt[EDITOR_PROMPT_MAX];
+	char remarks[EDITOR_PROMPT_MAX / 2] = "", label[APP_LABEL_MAX] = "", who[APP_LABEL_MAX];
+	bool offline = chat_client_state(app->client) != CHAT_CLIENT_ONLINE;
+	unsigned unread = count_unread(app);
+
+	if (offline)
+		remark(remarks, sizeof(remarks), "offline");
+	if (offline && app->own_count > 0)
+		remark(remarks, sizeof(remarks), "%zu to send", app->own_count);
 	if (unread > 0)
-		snprintf(count, sizeof(count), "(%u) ", unread);
-	snprintf(session.prompt, sizeof(session.prompt), "%s%.*s%s> ", count, APP_LABEL_MAX - 1,
-		 label, label[0] ? " " : "");
-}
-
-static char *give_prompt(EditLine *edit)
-{
-	(void)edit;
-	return session.prompt;
-}
-
-/* Takes the prompt and what is typed behind it off the screen: the cursor goes to where the prompt began. */
-static void hide(void)
-{
-	const LineInfo *info;
-	struct winsize size = {0};
-	int columns, row;
-
-	if (!session.editing)
-		return;
-	if (session.dumb) {
-		putchar('\n');
-		return;
+		remark(remarks, sizeof(remarks), "%u unread", unread);
+	if (app->typing.by != 0 && net_now_ms() < app->typing.until_ms) {
+		app_user_label(app, app->typing.by, false, who);
+		safe_cut(who, LABEL_COLUMNS);
+		remark(remarks, sizeof(remarks), "%s is typing", who);
 	}
-	info = el_line(session.edit);
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
-		size.ws_col = 80;
-	columns = safe_columns(session.prompt, strlen(session.prompt)) +
-		  safe_columns(info->buffer, (size_t)(info->cursor - info->buffer));
-	row = columns / size.ws_col;
-	fputs("\r", stdout);
-	if (row > 0)
-		printf("\033[%dA", row);
-	fputs("\033[J", stdout);
+	if (app_is_open(app))
+		app_target_label(app, app->open, false, label);
+	safe_cut(label, LABEL_COLUMNS);
+	snprintf(prompt, sizeof(prompt), "%s%s%.*s%s> ", remarks, remarks[0] ? ") " : "",
+		 (int)sizeof(prompt) / 2 - 8, label, label[0] ? " " : "");
+	return prompt;
 }
 
-static void show(void)
+/* --- What the editor asks for ------------------------------------------------------------------------ */
+
+static void on_idle(struct app *app)
 {
-	if (!session.editing)
-		return;
-	make_prompt();
-	el_set(session.edit, EL_REFRESH); /* draws it anew, from where the cursor is */
+	app_show_inbox(app);
+	if (app->news && chat_client_state(app->client) == CHAT_CLIENT_ONLINE)
+		news_tell(app);
+	app_show_inbox(app); /* what came while that was asked for */
 }
 
-static void begin_editing(void)
+static void on_typed(struct app *app, bool text)
 {
-	make_prompt();
-	fflush(stdout);
-	session.editing = true;
-	el_set(session.edit, EL_UNBUFFERED, 1);
-}
-
-static void end_editing(void)
-{
-	session.editing = false;
-	el_set(session.edit, EL_UNBUFFERED, 0);
-}
-
-/* --- Keys -------------------------------------------------------------------------------------------- */
-
-static void tell_typing(const char *text)
-{
-	struct app *app = session.app;
+	static uint64_t told_ms;
 	struct chat_request request = {.type = CHAT_REQ_TYPING};
 	uint64_t now_ms = net_now_ms();
 
-	if ((app->open.user == 0 && app->open.group == 0) || text[0] == '/' || text[0] == '\0' ||
-	    now_ms < session.typed_ms + TYPING_EVERY_MS)
+	if (!text || !app_is_open(app) || now_ms < told_ms + TYPING_EVERY_MS)
 		return;
-	session.typed_ms = now_ms;
+	told_ms = now_ms;
 	app_put_target(&request, app->open);
 	(void)app_tell(app, &request);
 }
 
-/* One key. False: the line is complete, or ended. */
-static bool take_key(void)
-{
-	int count = 0;
-	const char *text = el_gets(session.edit, &count);
+static const struct editor_hooks hooks = {
+	.prompt = make_prompt,
+	.idle = on_idle,
+	.typed = on_typed,
+};
 
-	if (!text || count <= 0) /* the line is empty */
-		return true;
-	if (count == 1 && text[0] == '\x04') { /* Ctrl-D on an empty line */
-		session.ended = true;
-		return false;
-	}
-	if (text[count - 1] != '\n' && text[count - 1] != '\r') {
-		tell_typing(text);
-		return true;
-	}
-	session.line = strndup(text, (size_t)count - 1);
-	return false;
-}
-
-static void on_input(evutil_socket_t fd, short what, void *context)
-{
-	int waiting = 0;
-
-	(void)what;
-	(void)context;
-	if (!session.editing)
-		return;
-	for (int i = 0; i < KEYS_AT_ONCE; i++) {
-		if (!take_key()) {
-			end_editing();
-			return;
-		}
-		if (ioctl(fd, FIONREAD, &waiting) != 0 || waiting <= 0)
-			return;
-	}
-}
+/* --- Signals ----------------------------------------------------------------------------------------- */
 
 static void on_interrupt(evutil_socket_t fd, short what, void *context)
 {
@@ -171,12 +116,17 @@ static void on_interrupt(evutil_socket_t fd, short what, void *context)
 	(void)fd;
 	(void)what;
 	app->interrupted = 1;
-	if (!session.editing)
-		return;
-	end_editing(); /* what was typed is dropped */
-	printf("^C\n");
-	begin_editing();
-	app->interrupted = 0;
+}
+
+/* SIGTERM, and SIGHUP: the window was closed. */
+static void on_terminate(evutil_socket_t fd, short what, void *context)
+{
+	struct app *app = context;
+
+	(void)fd;
+	(void)what;
+	app->interrupted = 1; /* whatever is waited for */
+	app->quit = app->terminated = true;
 }
 
 static void on_resize(evutil_socket_t fd, short what, void *context)
@@ -184,44 +134,61 @@ static void on_resize(evutil_socket_t fd, short what, void *context)
 	(void)fd;
 	(void)what;
 	(void)context;
-	el_resize(session.edit);
+	editor_resize();
 }
 
-static void list_candidates(const struct complete *complete)
+static void on_stop(evutil_socket_t fd, short what, void *context)
 {
-	hide();
-	for (size_t i = 0; i < complete->count; i++)
-		printf("%s%s", i ? "  " : "", complete->words[i]);
-	putchar('\n');
-	fflush(stdout);
+	(void)fd;
+	(void)what;
+	(void)context;
+	editor_suspend();
+	(void)raise(SIGSTOP); /* on_continue is next */
 }
 
-static unsigned char on_tab(EditLine *edit, int key)
+static void on_continue(evutil_socket_t fd, short what, void *context)
 {
-	const LineInfo *info = el_line(edit);
-	struct complete *complete = &session.complete;
-	char insert[APP_LABEL_MAX + 1];
+	(void)fd;
+	(void)what;
+	(void)context;
+	editor_resume();
+}
 
-	(void)key;
-	complete_line(session.app, info->buffer, (size_t)(info->cursor - info->buffer), complete);
-	if (complete->count == 0)
-		return CC_REFRESH_BEEP;
-	if (complete->count > 1 && complete->common <= complete->word_len) {
-		list_candidates(complete);
-		el_set(edit, EL_REFRESH);
-		return CC_NORM;
+struct signals {
+	struct event *events[6];
+	size_t count;
+};
+
+static int signals_catch(struct signals *signals, struct app *app)
+{
+	static const struct {
+		int number;
+		event_callback_fn run;
+	} table[] = {
+		{SIGINT, on_interrupt}, {SIGTERM, on_terminate}, {SIGHUP, on_terminate},
+		{SIGWINCH, on_resize},	{SIGTSTP, on_stop},	 {SIGCONT, on_continue},
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct event *event = evsignal_new(app->base, table[i].number, table[i].run, app);
+
+		if (!event || evsignal_add(event, NULL) != 0) {
+			if (event)
+				event_free(event);
+			return STATUS_IO;
+		}
+		signals->events[signals->count++] = event;
 	}
-	snprintf(insert, sizeof(insert), "%.*s%s", (int)(complete->common - complete->word_len),
-		 complete->words[0] + complete->word_len, complete->count == 1 ? " " : "");
-	return el_insertstr(edit, insert) == 0 ? CC_REFRESH : CC_ERROR;
+	return STATUS_OK;
+}
+
+static void signals_leave(struct signals *signals)
+{
+	while (signals->count > 0)
+		event_free(signals->events[--signals->count]);
 }
 
 /* --- Login ------------------------------------------------------------------------------------------- */
-
-static const char *device_of(const struct app *app)
-{
-	return app->options.device ? app->options.device : "terminal";
-}
 
 static int keep(struct app *app, int status)
 {
@@ -230,232 +197,279 @@ static int keep(struct app *app, int status)
 	return status;
 }
 
-/* With a token from the options or the last session. STATUS_LOGIN: there is none, or none that serves. */
+/*
+ * The session's device: the one that was told, else "terminal", or where a session of this user runs in another
+ * window "terminal2" and so on. False: that is so, and `alone` was asked for.
+ */
+static bool take_device(struct app *app, const char *user, bool alone)
+{
+	const char *server = app->options.server;
+
+	if (app->options.device) {
+		snprintf(app->device, sizeof(app->device), "%s", app->options.device);
+		(void)account_lock(server, user, app->device, 0);
+		return true;
+	}
+	snprintf(app->device, sizeof(app->device), "terminal");
+	for (int i = 2; account_lock(server, user, app->device, 0) == ACCOUNT_BUSY; i++) {
+		if (alone || i > TERMINALS_MAX)
+			return !alone;
+		snprintf(app->device, sizeof(app->device), "terminal%d", i);
+	}
+	return true;
+}
+
+/* With a token from the options, or the device's kept one. STATUS_LOGIN: there is none, or none that serves. */
 static int login_by_token(struct app *app, const char *user)
 {
 	struct chat_client_login login = {.replace = true};
-	char token[OPTIONS_SECRET_MAX];
+	char token[OPTIONS_SECRET_MAX], device[CHAT_DEVICE_MAX + 1];
 	bool kept = app->options.token[0] == '\0';
 	int status;
 
+	snprintf(device, sizeof(device), "%s", app->device);
 	if (!kept)
 		snprintf(token, sizeof(token), "%s", app->options.token);
-	else if (!user || account_token(app->options.server, user, device_of(app), token,
-					sizeof(token)) != 0)
+	else if (!user ||
+		 account_token(app->options.server, user, device, token, sizeof(token)) != 0)
 		return STATUS_LOGIN;
 	login.token = chat_view_of(token);
 	status = app_login(app, &login);
-	if (status != STATUS_OK && app->reason.code == CHAT_CODE_INVALID_CREDENTIALS && kept)
-		account_forget(app->options.server, user, device_of(app));
-	else if (status != STATUS_OK)
+	explicit_bzero(token, sizeof(token));
+	if (status == STATUS_LOGIN && kept && app->reason.code == CHAT_CODE_INVALID_CREDENTIALS) {
+		account_forget(app->options.server, user, device);
+		screen_notice("the kept login of %s is at its end", user);
+	} else if (status == STATUS_LOGIN) {
 		screen_notice("%s", app->reason_text);
+	}
 	return kept ? keep(app, status) : status;
 }
 
-static bool wants_register(const char *name)
-{
-	char answer[16], question[APP_LABEL_MAX + 64];
+/* What asking once came to. */
+struct attempt {
+	char name[CHAT_NAME_MAX + 2], password[OPTIONS_SECRET_MAX];
+	bool may_register; /* nobody said yet that the name is somebody's */
+};
 
-	snprintf(question, sizeof(question), "Is %s new here? Register [y/N]: ", name);
-	return prompt_line(question, answer, sizeof(answer)) == STATUS_OK &&
-	       (answer[0] == 'y' || answer[0] == 'Y');
+static int log_in(struct app *app, const struct attempt *attempt, bool do_register)
+{
+	struct chat_client_login login = {
+		.name = chat_view_of(attempt->name),
+		.password = chat_view_of(attempt->password),
+		.device = chat_view_of(app->device),
+		.replace = true,
+		.do_register = do_register,
+	};
+	int status = app_login(app, &login);
+
+	if (status == STATUS_LOGIN && app->refused && (do_register || !attempt->may_register))
+		screen_notice("%s", app->reason_text);
+	return status;
 }
 
-static int login_by_password(struct app *app, const char *user)
+/* STATUS_LOGIN: the user does not want to, or the two passwords differ. */
+static int ask_register(const struct attempt *attempt, bool typed)
 {
-	char name[CHAT_NAME_MAX + 2], password[OPTIONS_SECRET_MAX];
-	struct chat_client_login login = {.device = chat_view_of(device_of(app)), .replace = true};
-	int status = STATUS_OK;
+	char *name = safe_name(chat_view_of(attempt->name));
+	char answer[16], again[OPTIONS_SECRET_MAX], question[APP_LABEL_MAX + 96];
+	int status;
 
-	snprintf(name, sizeof(name), "%s", user ? user : "");
-	snprintf(password, sizeof(password), "%s", app->options.password);
-	if (name[0] == '\0')
-		status = prompt_line("Name: ", name, sizeof(name));
-	if (status == STATUS_OK && password[0] == '\0')
-		status = prompt_password("Password: ", password, sizeof(password));
+	snprintf(question, sizeof(question),
+		 "There is no %s with this password. Register [y/N]: ", name ? name : "such user");
+	free(name);
+	status = prompt_line(question, answer, sizeof(answer));
+	if (status == STATUS_OK && answer[0] != 'y' && answer[0] != 'Y')
+		return STATUS_LOGIN;
+	if (status != STATUS_OK || !typed)
+		return status;
+	status = prompt_password("The password again: ", again, sizeof(again));
+	if (status == STATUS_OK && strcmp(again, attempt->password) != 0) {
+		screen_notice("the two differ");
+		status = STATUS_LOGIN;
+	}
+	explicit_bzero(again, sizeof(again));
+	return status;
+}
+
+/* One name, one password: logs in, or registers. */
+static int attempt_login(struct app *app, struct attempt *attempt, bool typed)
+{
+	int status = log_in(app, attempt, false);
+
+	if (status != STATUS_LOGIN || !attempt->may_register ||
+	    app->reason.code != CHAT_CODE_INVALID_CREDENTIALS)
+		return status;
+	status = ask_register(attempt, typed);
+	attempt->may_register = false;
 	if (status != STATUS_OK)
 		return status;
-	login.name = chat_view_of(name);
-	login.password = chat_view_of(password);
-	status = app_login(app, &login);
-	if (status == STATUS_LOGIN && app->refused)
-		screen_notice("%s", app->reason_text);
-	if (status == STATUS_LOGIN && app->reason.code == CHAT_CODE_INVALID_CREDENTIALS &&
-	    wants_register(name)) {
-		login.do_register = true;
-		status = app_login(app, &login);
-		if (status != STATUS_OK)
-			screen_notice("%s", app->reason_text);
+	status = log_in(app, attempt, true);
+	if (status == STATUS_LOGIN && app->reason.code != CHAT_CODE_NAME_TAKEN)
+		attempt->may_register = true; /* a password that is too short, say */
+	return status;
+}
+
+/* Who it is, where nobody told; their device is taken. */
+static int ask_name(struct app *app, char name[CHAT_NAME_MAX + 2])
+{
+	int status = prompt_line("Name: ", name, CHAT_NAME_MAX + 2);
+
+	if (status != STATUS_OK)
+		return status;
+	if (!chat_utf8_is_valid(chat_view_of(name)) || !chat_name_is_valid(chat_view_of(name))) {
+		screen_notice("a name is 1 to 32 characters, without spaces, and not a number");
+		return STATUS_LOGIN;
 	}
-	explicit_bzero(password, sizeof(password));
+	(void)take_device(app, name, false);
+	return STATUS_OK;
+}
+
+static int login_by_password(struct app *app, const char *name)
+{
+	struct attempt attempt = {.may_register = true};
+	bool typed = app->options.password[0] == '\0';
+	int status = STATUS_OK;
+
+	snprintf(attempt.name, sizeof(attempt.name), "%s", name);
+	snprintf(attempt.password, sizeof(attempt.password), "%s", app->options.password);
+	for (int i = 0; status == STATUS_OK && i < PASSWORD_TRIES; i++) {
+		if (typed)
+			status = prompt_password("Password: ", attempt.password,
+						 sizeof(attempt.password));
+		if (status != STATUS_OK)
+			break;
+		status = attempt_login(app, &attempt, typed);
+		if (status != STATUS_LOGIN || !typed || i + 1 == PASSWORD_TRIES)
+			break;
+		status = STATUS_OK; /* once more */
+	}
+	explicit_bzero(&attempt, sizeof(attempt));
 	return keep(app, status);
 }
 
+/* A name, by its kept login or by the password. */
+static int login_as(struct app *app, const char *name)
+{
+	int status = app->options.password[0] == '\0' ? login_by_token(app, name) : STATUS_LOGIN;
+
+	return status == STATUS_LOGIN ? login_by_password(app, name) : status;
+}
+
+/* Who was told, else who was here last, else who answers. */
 static int session_login(struct app *app)
 {
-	char last[CHAT_NAME_MAX + 2];
-	const char *user = app->options.user;
+	char name[CHAT_NAME_MAX + 2];
 	int status = STATUS_LOGIN;
 
-	if (!user && account_current(app->options.server, last, sizeof(last)) == 0)
-		user = last;
-	if (app->options.password[0] == '\0')
-		status = login_by_token(app, user);
-	if (status != STATUS_LOGIN || app->options.token[0] != '\0')
+	if (app->options.token[0] != '\0')
+		return login_by_token(app, NULL);
+	if (app->options.user) {
+		(void)take_device(app, app->options.user, false);
+		return login_as(app, app->options.user);
+	}
+	if (app->options.password[0] == '\0' &&
+	    account_current(app->options.server, name, sizeof(name)) == 0) {
+		if (take_device(app, name, true))
+			status = login_by_token(app, name);
+		else
+			screen_notice("%s is logged in in another window; who is this?", name);
+	}
+	if (status != STATUS_LOGIN)
 		return status;
-	return login_by_password(app, app->options.user);
+	status = ask_name(app, name);
+	return status == STATUS_OK ? login_as(app, name) : status;
 }
 
 /* --- The session ------------------------------------------------------------------------------------- */
 
-static void on_unread(void *context, const struct chat_event *event)
-{
-	struct app *app = context;
-
-	if (event->type != CHAT_EVENT_CONVERSATIONS)
-		return;
-	for (size_t i = 0; i < event->u.conversations.count; i++) {
-		const struct chat_conversation *item = &event->u.conversations.items[i];
-		struct unread *unread = app_unread(app, item->target);
-
-		names_put(item->target.group ? &app->groups : &app->users,
-			  item->target.group ? item->target.group : item->target.user, item->name);
-		/* What was not delivered yet is counted when it comes. */
-		if (unread && item->delivered_seq > item->read_seq)
-			unread->count += (unsigned)(item->delivered_seq - item->read_seq);
-		if (unread && item->delivered_seq > unread->last_seq)
-			unread->last_seq = item->delivered_seq;
-	}
-}
-
 static void greet(struct app *app)
 {
-	struct chat_request request = {.type = CHAT_REQ_CONVERSATIONS};
 	char name[APP_LABEL_MAX];
 
-	(void)app_load_groups(app);
-	(void)app_load_friends(app);
-	(void)app_ask(app, &request, on_unread, app);
 	screen_line("-- you are %s on %s; /help lists the commands",
 		    app_user_label(app, app->self, false, name), app->options.server);
-	app_show_unread(app);
+	news_tell(app);
 }
 
-static int edit_start(struct app *app)
+/* A line that makes a message is replaced by the message when it is stored; others stay above what they bring. */
+static void run_line(struct app *app, char *line)
 {
-	const char *term = getenv("TERM");
+	if (command_makes_message(app, line))
+		editor_hide();
+	else
+		editor_keep();
+	if (command_run_line(app, line) == STATUS_INTERRUPTED && !app->terminated)
+		screen_notice("interrupted");
+	if (!app->terminated)
+		app->interrupted = 0;
+}
+
+/* One line. False: that was the last. */
+static bool serve_line(struct app *app)
+{
+	char *line = NULL;
+
+	enum editor_result result = editor_read(&line);
+
+	if (app->terminated)
+		return false;
+	switch (result) {
+	case EDITOR_LINE:
+		run_line(app, line);
+		free(line);
+		break;
+	case EDITOR_EMPTY:
+		screen_notice("-- Ctrl-D or /quit leaves");
+		break;
+	case EDITOR_INTERRUPTED:
+		break;
+	case EDITOR_LEAVE:
+		(void)do_quit(app, 0, NULL);
+		break;
+	case EDITOR_ENDED:
+		return false;
+	}
+	return !app->quit && !app->refused && !app->failed_io;
+}
+
+static int serve(struct app *app)
+{
 	char path[PATH_BYTES];
-	HistEvent event;
+	const char *history = account_history_path(path, sizeof(path)) == 0 ? path : NULL;
+	int status = editor_start(app, &hooks, history);
 
-	session.dumb = !term || strcmp(term, "dumb") == 0;
-	session.edit = el_init("chat", stdin, stdout, stderr);
-	session.history = history_init();
-	if (!session.edit || !session.history) {
-		screen_notice("the terminal cannot be set up");
-		return STATUS_IO;
+	if (status == STATUS_OK) {
+		screen_set_prompt(editor_hide);
+		greet(app);
+		while (serve_line(app))
+			continue;
+		editor_hide();
+		if (app->refused) {
+			screen_notice("-- %s", app->reason_text);
+			status = STATUS_LOGIN;
+		} else if (app->terminated || app->failed_io) {
+			status = app->terminated ? STATUS_INTERRUPTED : STATUS_IO;
+		}
+		app_stop(app);
 	}
-	history(session.history, &event, H_SETSIZE, HISTORY_LINES);
-	history(session.history, &event, H_SETUNIQUE, 1);
-	if (account_history_path(path, sizeof(path)) == 0)
-		history(session.history, &event, H_LOAD, path);
-	el_set(session.edit, EL_EDITOR, "emacs");
-	el_set(session.edit, EL_PROMPT, give_prompt);
-	el_set(session.edit, EL_HIST, history, session.history);
-	el_set(session.edit, EL_SIGNAL, 0);
-	el_set(session.edit, EL_ADDFN, "chat-complete", "complete a name", on_tab);
-	el_set(session.edit, EL_BIND, "^I", "chat-complete", NULL);
-	el_set(session.edit, EL_BIND, "^R", "em-inc-search-prev", NULL);
-	el_source(session.edit, NULL); /* the user's ~/.editrc */
-	session.app = app;
-	return STATUS_OK;
-}
-
-static void edit_finish(void)
-{
-	char path[PATH_BYTES];
-	HistEvent event;
-
-	screen_set_prompt(NULL, NULL);
-	if (session.editing)
-		end_editing();
-	if (session.history && account_history_path(path, sizeof(path)) == 0)
-		history(session.history, &event, H_SAVE, path);
-	if (session.edit)
-		el_end(session.edit);
-	if (session.history)
-		history_end(session.history);
-	free(session.line);
-	session = (struct session){0};
-}
-
-static void run_line(struct app *app)
-{
-	char *line = session.line;
-	HistEvent event;
-
-	session.line = NULL;
-	app->interrupted = 0;
-	if (!chat_utf8_is_valid(chat_view_of(line))) {
-		screen_notice("this is not UTF-8");
-	} else {
-		if (line[0])
-			history(session.history, &event, H_ENTER, line);
-		if (command_run_line(app, line) == STATUS_INTERRUPTED)
-			screen_notice("interrupted");
-	}
-	app->interrupted = 0;
-	free(line);
-}
-
-static void serve(struct app *app)
-{
-	while (!app->quit && !session.ended && !app->refused) {
-		if (!session.editing)
-			begin_editing();
-		app_show_inbox(app); /* what came while a command ran, too */
-		app_turn(app);
-		if (session.line)
-			run_line(app);
-	}
-	if (session.editing)
-		end_editing();
+	screen_set_prompt(NULL);
+	editor_finish(history);
+	return status;
 }
 
 int interactive_run(struct app *app)
 {
-	struct event *input =
-		event_new(app->base, STDIN_FILENO, EV_READ | EV_PERSIST, on_input, app);
-	struct event *interrupt = evsignal_new(app->base, SIGINT, on_interrupt, app);
-	struct event *resize = evsignal_new(app->base, SIGWINCH, on_resize, app);
-	int status = input && interrupt && resize ? STATUS_OK : STATUS_IO;
+	struct signals signals = {.count = 0};
+	int status = signals_catch(&signals, app);
 
 	if (status == STATUS_OK) {
-		evsignal_add(interrupt, NULL);
 		app->interactive = true;
 		status = session_login(app);
 	}
 	if (status == STATUS_OK)
-		status = edit_start(app);
-	if (status == STATUS_OK) {
-		screen_set_prompt(hide, show);
-		greet(app);
-		event_add(input, NULL);
-		evsignal_add(resize, NULL);
-		serve(app);
-		if (app->refused) {
-			screen_notice("-- %s", app->reason_text);
-			status = STATUS_LOGIN;
-		}
-		if (session.ended)
-			putchar('\n');
-		edit_finish();
-	}
-	app_stop(app);
-	if (input)
-		event_free(input);
-	if (interrupt)
-		event_free(interrupt);
-	if (resize)
-		event_free(resize);
+		status = serve(app);
+	else
+		app_stop(app);
+	signals_leave(&signals);
 	return status;
 }

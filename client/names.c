@@ -91,3 +91,13 @@ chat_id names_find(const struct name_list *list, const char *name)
 			return list->items[i].id;
 	return 0;
 }
+
+size_t names_count(const struct name_list *list, const char *name)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < list->count; i++)
+		count += chat_view_equal_ascii_case(chat_view_of(list->items[i].name),
+						    chat_view_of(name));
+	return count;
+}

@@ -27,6 +27,8 @@ void names_put(struct name_list *list, chat_id id, struct chat_view name);
 void names_remove(struct name_list *list, chat_id id);
 /* NULL: not known. */
 const char *names_get(const struct name_list *list, chat_id id);
+/* How many are called so, ignoring ASCII case. */
+size_t names_count(const struct name_list *list, const char *name);
 /* The id of that name, ignoring ASCII case; 0: not known. */
 chat_id names_find(const struct name_list *list, const char *name);
 

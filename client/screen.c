@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 static bool colours;
-static void (*prompt_hide)(void), (*prompt_show)(void);
+static void (*prompt_hide)(void);
 
 void screen_init(void)
 {
@@ -29,24 +29,15 @@ const char *screen_colour(enum screen_colour colour)
 	return colours ? codes[colour] : "";
 }
 
-void screen_set_prompt(void (*hide)(void), void (*show)(void))
+void screen_set_prompt(void (*hide)(void))
 {
 	prompt_hide = hide;
-	prompt_show = show;
 }
 
 static void begin(void)
 {
 	if (prompt_hide)
 		prompt_hide();
-}
-
-static void end(void)
-{
-	if (!prompt_show)
-		return;
-	fflush(stdout);
-	prompt_show();
 }
 
 void screen_line(const char *format, ...)
@@ -58,28 +49,25 @@ void screen_line(const char *format, ...)
 	vprintf(format, args);
 	va_end(args);
 	putchar('\n');
-	end();
 }
 
 void screen_notice(const char *format, ...)
 {
-	FILE *out = prompt_show ? stdout : stderr;
+	FILE *out = prompt_hide ? stdout : stderr;
 	va_list args;
 
 	begin();
-	fputs(prompt_show ? screen_colour(SCREEN_WARN) : "chat: ", out);
+	fputs(prompt_hide ? screen_colour(SCREEN_WARN) : "chat: ", out);
 	va_start(args, format);
 	vfprintf(out, format, args);
 	va_end(args);
-	fprintf(out, "%s\n", prompt_show ? screen_colour(SCREEN_PLAIN) : "");
-	end();
+	fprintf(out, "%s\n", prompt_hide ? screen_colour(SCREEN_PLAIN) : "");
 }
 
 void screen_bytes(struct chat_view bytes)
 {
 	begin();
 	fwrite(bytes.data, 1, bytes.len, stdout);
-	end();
 }
 
 bool screen_flush(void)

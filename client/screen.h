@@ -16,8 +16,8 @@ enum screen_colour { SCREEN_PLAIN, SCREEN_DIM, SCREEN_NAME, SCREEN_OWN, SCREEN_W
 void screen_init(void);
 /* The escape sequence of a colour, or "" where there are none. SCREEN_PLAIN ends any other. */
 const char *screen_colour(enum screen_colour colour);
-/* Hooks that take the prompt away and bring it back; NULL: there is no prompt. */
-void screen_set_prompt(void (*hide)(void), void (*show)(void));
+/* How the prompt is taken off the screen, if it is there, before something is printed; NULL: there is no prompt. */
+void screen_set_prompt(void (*hide)(void));
 /* A line to stdout. */
 void screen_line(const char *format, ...) CHAT_PRINTF(1, 2);
 /* A line to stdout in an interactive session, else to stderr, behind "chat: ". */

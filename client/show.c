@@ -5,9 +5,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "safe.h"
 #include "screen.h"
+
+enum { SHOW_TYPING_S = 7 }; /* somebody who goes on typing says so every 5 s */
 
 /* --- Names ------------------------------------------------------------------------------------------- */
 
@@ -19,32 +22,42 @@ static void on_user(void *context, const struct chat_event *event)
 		names_put(&app->users, event->u.user.id, event->u.user.name);
 }
 
-static void put_safe(char out[APP_LABEL_MAX], char sign, const char *name)
-{
-	char *safe = safe_text(chat_view_of(name), NULL);
-
-	if (sign)
-		snprintf(out, APP_LABEL_MAX, "%c%s", sign, safe ? safe : "?");
-	else
-		snprintf(out, APP_LABEL_MAX, "%s", safe ? safe : "?");
-	free(safe);
-}
-
 const char *app_user_label(struct app *app, chat_id user, bool may_ask, char out[APP_LABEL_MAX])
 {
 	struct chat_request request = {
 		.type = CHAT_REQ_USER, .user = user, .present = CHAT_HAS(CHAT_KEY_USER)};
 	const char *name = names_get(&app->users, user);
+	char *safe;
 
 	if (!name && may_ask && chat_client_state(app->client) == CHAT_CLIENT_ONLINE) {
 		(void)app_ask_quietly(app, &request, on_user, app);
 		name = names_get(&app->users, user);
 	}
-	if (name)
-		put_safe(out, '\0', name);
+	safe = name ? safe_name(chat_view_of(name)) : NULL;
+	if (safe)
+		snprintf(out, APP_LABEL_MAX, "%s", safe);
 	else
 		snprintf(out, APP_LABEL_MAX, "%" PRIu64, user);
+	free(safe);
 	return out;
+}
+
+/*
+ * As it may be typed, so that no name passes for something else: with spaces in quotes, and by its id where it looks
+ * like one, or another group of the user's is called the same.
+ */
+static void put_group(const struct app *app, chat_id id, const char *name, char out[APP_LABEL_MAX])
+{
+	char *safe = name ? safe_name(chat_view_of(name)) : NULL;
+	const char *quote = safe && strchr(safe, ' ') ? "\"" : "";
+
+	if (!safe || name[strspn(name, "0123456789")] == '\0' || strchr(safe, '"'))
+		snprintf(out, APP_LABEL_MAX, "#%" PRIu64, id);
+	else if (names_count(&app->groups, name) > 1)
+		snprintf(out, APP_LABEL_MAX, "#%" PRIu64 " (%.*s)", id, APP_LABEL_MAX - 32, safe);
+	else
+		snprintf(out, APP_LABEL_MAX, "%s#%.*s%s", quote, APP_LABEL_MAX - 4, safe, quote);
+	free(safe);
 }
 
 const char *app_target_label(struct app *app, struct chat_target target, bool may_ask,
@@ -63,10 +76,7 @@ const char *app_target_label(struct app *app, struct chat_target target, bool ma
 		(void)app_load_groups(app);
 		name = names_get(&app->groups, target.group);
 	}
-	if (name)
-		put_safe(out, '#', name);
-	else
-		snprintf(out, APP_LABEL_MAX, "#%" PRIu64, target.group);
+	put_group(app, target.group, name, out);
 	return out;
 }
 
@@ -81,11 +91,6 @@ struct chat_target app_target_of(const struct app *app, const struct chat_messag
 
 /* --- Unread ------------------------------------------------------------------------------------------ */
 
-static bool is_same(struct chat_target a, struct chat_target b)
-{
-	return a.user == b.user && a.group == b.group;
-}
-
 struct unread *app_unread(struct app *app, struct chat_target target)
 {
 	if (!app->unread)
@@ -93,7 +98,7 @@ struct unread *app_unread(struct app *app, struct chat_target target)
 	if (!app->unread)
 		return NULL;
 	for (size_t i = 0; i < app->unread_count; i++)
-		if (is_same(app->unread[i].target, target))
+		if (app_is_same(app->unread[i].target, target))
 			return &app->unread[i];
 	if (app->unread_count == APP_UNREAD_MAX)
 		return NULL;
@@ -108,6 +113,7 @@ static void count_unread(struct app *app, const struct chat_message *message)
 
 	if (!unread)
 		return;
+	unread->shown = true;
 	if (message->seq > unread->last_seq)
 		unread->last_seq = message->seq;
 	if (message->from == app->self) /* to send is to have read */
@@ -121,7 +127,7 @@ void app_read_open(struct app *app)
 	struct chat_request request = {.type = CHAT_REQ_READ, .present = CHAT_HAS(CHAT_KEY_SEQ)};
 	struct unread *unread;
 
-	if (app->open.user == 0 && app->open.group == 0)
+	if (!app_is_open(app))
 		return;
 	unread = app_unread(app, app->open);
 	if (!unread || unread->last_seq <= unread->read_seq ||
@@ -131,17 +137,6 @@ void app_read_open(struct app *app)
 	unread->count = 0;
 	app_put_target(&request, app->open);
 	(void)app_tell(app, &request);
-}
-
-void app_show_unread(struct app *app)
-{
-	for (size_t i = 0; i < app->unread_count; i++) {
-		char label[APP_LABEL_MAX];
-
-		if (app->unread[i].count > 0)
-			screen_line("  %u unread in %s", app->unread[i].count,
-				    app_target_label(app, app->unread[i].target, true, label));
-	}
 }
 
 /* --- Messages ---------------------------------------------------------------------------------------- */
@@ -188,37 +183,73 @@ static void show_presence(struct app *app, const struct chat_presence *presence,
 
 static void show_friend(struct app *app, const struct chat_friend_change *change)
 {
-	static const char *const phrases[] = {"asks to be friends: /accept or /decline",
-					      "is a friend now", "is no friend any more"};
 	char who[APP_LABEL_MAX];
+	const char *warn = screen_colour(SCREEN_WARN), *plain = screen_colour(SCREEN_PLAIN);
 
 	names_put(&app->users, change->user.id, change->user.name);
-	screen_line("%s-- %s %s%s", screen_colour(SCREEN_WARN),
-		    app_user_label(app, change->user.id, false, who), phrases[change->event],
+	app_user_label(app, change->user.id, false, who);
+	names_remove(&app->asking, change->user.id);
+	switch (change->event) {
+	case CHAT_FRIEND_EVENT_REQUESTED:
+		names_put(&app->asking, change->user.id, (struct chat_view){0});
+		screen_line("%s-- %s asks to be friends: /accept %s or /decline %s%s", warn, who,
+			    who, who, plain);
+		break;
+	case CHAT_FRIEND_EVENT_ACCEPTED:
+		screen_line("%s-- %s is a friend now%s", warn, who, plain);
+		break;
+	default:
+		screen_line("%s-- %s is no friend any more%s", warn, who, plain);
+		break;
+	}
+}
+
+static void show_invited(struct app *app, const struct chat_group_change *change, bool may_ask)
+{
+	const struct chat_target target = {.group = change->group};
+	char where[APP_LABEL_MAX], by[APP_LABEL_MAX];
+
+	names_put(&app->inviting, change->group, (struct chat_view){0});
+	screen_line("%s-- %s invites you to %s: /group join #%" PRIu64 "%s",
+		    screen_colour(SCREEN_WARN), app_user_label(app, change->by, may_ask, by),
+		    app_target_label(app, target, may_ask, where), change->group,
 		    screen_colour(SCREEN_PLAIN));
+}
+
+/* Of oneself and of others. */
+static const char *group_phrase(enum chat_group_event event, bool self)
+{
+	static const char *const phrases[CHAT_GROUP_EVENT_COUNT][2] = {
+		[CHAT_GROUP_JOINED] = {"joined", "joined"},
+		[CHAT_GROUP_LEFT] = {"left", "left"},
+		[CHAT_GROUP_KICKED] = {"was put out", "were put out"},
+		[CHAT_GROUP_INVITED] = {"is invited", "are invited"},
+		[CHAT_GROUP_ROLE] = {"is now", "are now"},
+		[CHAT_GROUP_UPDATED] = {"changed the group", "changed the group"},
+		[CHAT_GROUP_DISSOLVED] = {"dissolved the group", "dissolved the group"},
+	};
+
+	return phrases[event][self];
 }
 
 static void show_group_change(struct app *app, const struct chat_group_change *change, bool may_ask)
 {
-	static const char *const phrases[CHAT_GROUP_EVENT_COUNT] = {
-		[CHAT_GROUP_JOINED] = "joined",
-		[CHAT_GROUP_LEFT] = "left",
-		[CHAT_GROUP_KICKED] = "was put out",
-		[CHAT_GROUP_INVITED] = "is invited",
-		[CHAT_GROUP_ROLE] = "is now",
-		[CHAT_GROUP_UPDATED] = "changed the group",
-		[CHAT_GROUP_DISSOLVED] = "dissolved the group",
-	};
 	const struct chat_target target = {.group = change->group};
+	chat_id about = change->user ? change->user : change->by;
+	bool self = about == app->self, role = change->event == CHAT_GROUP_ROLE;
 	char where[APP_LABEL_MAX], who[APP_LABEL_MAX], by[APP_LABEL_MAX];
 
+	if (change->event == CHAT_GROUP_INVITED && self) {
+		show_invited(app, change, may_ask);
+		return;
+	}
 	if (change->event == CHAT_GROUP_UPDATED) /* the name may be another */
 		names_remove(&app->groups, change->group);
 	app_target_label(app, target, may_ask, where);
-	app_user_label(app, change->user ? change->user : change->by, may_ask, who);
-	screen_line("%s-- %s: %s %s%s%s%s%s%s", screen_colour(SCREEN_DIM), where, who,
-		    phrases[change->event], change->event == CHAT_GROUP_ROLE ? " " : "",
-		    change->event == CHAT_GROUP_ROLE ? chat_role_name(change->role) : "",
+	screen_line("%s-- %s: %s %s%s%s%s%s%s", screen_colour(SCREEN_DIM), where,
+		    self ? "you" : app_user_label(app, about, may_ask, who),
+		    group_phrase(change->event, self), role ? " " : "",
+		    role ? chat_role_name(change->role) : "",
 		    change->user && change->by ? " by " : "",
 		    change->user && change->by ? app_user_label(app, change->by, may_ask, by) : "",
 		    screen_colour(SCREEN_PLAIN));
@@ -226,16 +257,18 @@ static void show_group_change(struct app *app, const struct chat_group_change *c
 		names_remove(&app->groups, change->group);
 }
 
-static void show_typing(struct app *app, const struct chat_mark *typing)
+/* In the prompt, for a while: a line for it would push news off the screen. */
+static void take_typing(struct app *app, const struct chat_mark *typing)
 {
 	const struct chat_target target = {.user = typing->group ? 0 : typing->by,
 					   .group = typing->group};
-	char who[APP_LABEL_MAX];
+	const struct timeval wait = {.tv_sec = SHOW_TYPING_S};
 
-	if (is_same(target, app->open))
-		screen_line("%s-- %s is typing%s", screen_colour(SCREEN_DIM),
-			    app_user_label(app, typing->by, false, who),
-			    screen_colour(SCREEN_PLAIN));
+	if (!app_is_same(target, app->open))
+		return;
+	app->typing.by = typing->by;
+	app->typing.until_ms = net_now_ms() + SHOW_TYPING_S * 1000;
+	evtimer_add(app->alarm, &wait);
 }
 
 /* Read on another of one's own devices. */
@@ -254,6 +287,8 @@ static void show_event(struct app *app, const struct chat_event *event, bool may
 	if (event->type == CHAT_EVENT_MESSAGE) {
 		show_message(app, &event->u.message, may_ask);
 		count_unread(app, &event->u.message);
+		if (event->u.message.from == app->typing.by)
+			app->typing.by = 0;
 		return;
 	}
 	if (!app->interactive) /* `tail` is for messages; with --json, for all */
@@ -269,7 +304,7 @@ static void show_event(struct app *app, const struct chat_event *event, bool may
 		show_group_change(app, &event->u.group_change, may_ask);
 		break;
 	case CHAT_EVENT_TYPING:
-		show_typing(app, &event->u.mark);
+		take_typing(app, &event->u.mark);
 		break;
 	case CHAT_EVENT_READ:
 		take_read(app, &event->u.mark);

@@ -1,106 +1,15 @@
 # SPDX-License-Identifier: MIT
 """The terminal client against a real chatd: commands as scripts use them, and a session in a pseudo-terminal."""
-import fcntl
 import json
 import os
-import pty
 import re
-import select
 import shutil
-import signal
-import struct
+import socket
 import subprocess
 import tempfile
-import termios
-import time
 
-from chatd import PASSWORD, TIMEOUT, Chatd, proves, run, unique
-
-CHAT = os.environ.get("CHAT", "build/client/chat")
-
-
-class Home:
-    """A user's state folder, and chat run with it."""
-
-    def __init__(self, chatd):
-        self.folder = tempfile.mkdtemp(prefix="chat-home-")
-        self.environment = {
-            "PATH": os.environ["PATH"], "HOME": self.folder, "LC_ALL": "C.UTF-8", "TERM": "xterm",
-            "CHAT_SERVER": f"127.0.0.1:{chatd.port}",
-        }
-
-    def chat(self, *words, stdin="", expect=0, **environment):
-        """What the command printed; its exit code is the expected one."""
-        done = subprocess.run([CHAT, *words], input=stdin.encode(), capture_output=True,
-                              timeout=TIMEOUT * 2, env={**self.environment, **environment},
-                              start_new_session=True)
-        out, err = done.stdout.decode(), done.stderr.decode()
-        assert done.returncode == expect, f"chat {words}: {done.returncode}: {out}{err}"
-        self.errors = err
-        return out
-
-    def json(self, *words, **options):
-        return [json.loads(line) for line in self.chat(*words, **options).splitlines()]
-
-    def register(self, prefix="cli"):
-        name = unique(prefix)
-        self.chat("register", name, CHAT_PASSWORD=PASSWORD)
-        return name
-
-    def remove(self):
-        shutil.rmtree(self.folder)
-
-
-class Session:
-    """chat without a command, in a pseudo-terminal."""
-
-    def __init__(self, home, *options, **environment):
-        self.seen = ""
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            # libedit does not free what EL_ADDFN was given: a leak that is not chat's.
-            os.execve(CHAT, [CHAT, *options],
-                      {"ASAN_OPTIONS": "detect_leaks=0", **home.environment, **environment})
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-
-    def read(self, seconds):
-        if not select.select([self.fd], [], [], seconds)[0]:
-            return False
-        try:
-            data = os.read(self.fd, 65536)
-        except OSError:  # the other end is closed
-            return False
-        self.seen += data.decode(errors="replace")
-        return bool(data)
-
-    def expect(self, pattern):
-        """Waits for it, and takes what was printed up to its end."""
-        deadline = time.monotonic() + TIMEOUT
-        while not (found := re.search(pattern, self.seen, re.S)):
-            if time.monotonic() > deadline or not self.read(deadline - time.monotonic()):
-                raise AssertionError(f"{pattern!r} is not in {self.seen!r}")
-        before, self.seen = self.seen[:found.end()], self.seen[found.end():]
-        return before
-
-    def type(self, text):
-        os.write(self.fd, text.encode())
-
-    def line(self, text):
-        self.type(text + "\r")
-
-    def end(self, expect=0):
-        deadline = time.monotonic() + TIMEOUT
-        while time.monotonic() < deadline:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                os.close(self.fd)
-                assert os.waitstatus_to_exitcode(status) == expect, (status, self.seen)
-                return
-            self.read(0.05)
-        os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
-        raise AssertionError(f"the session did not end: {self.seen!r}")
-
+from chatd import PASSWORD, TIMEOUT, Chatd, Skip, proves, run, unique
+from terminal import CHAT, Home, Session, begin
 
 chatd = Chatd()
 alice, bob = Home(chatd), Home(chatd)
@@ -234,20 +143,16 @@ def test_tail():
     me = chatd_id(bob)
     for number in range(3):
         peer.ok("send", user=me, text=f"early {number}")
-    seen = []
     for expected in (["early 0", "early 1", "early 2"], ["late"]):
-        process = subprocess.Popen([CHAT, "tail", "--json"], env=bob.environment,
-                                   stdout=subprocess.PIPE, text=True)
-        if expected == ["late"]:
-            peer.ok("send", user=me, text="late")
-        texts = []
-        while len(texts) < len(expected):
-            frame = json.loads(process.stdout.readline())
-            if frame["type"] == "message" and frame["from"] == peer.id:
-                texts.append(frame["text"])
-        process.send_signal(signal.SIGINT)
-        assert process.wait(TIMEOUT) == 0
-        seen += texts
+        with bob.start("tail", "--json") as tail:
+            if expected == ["late"]:
+                peer.ok("send", user=me, text="late")
+            texts = []
+            while len(texts) < len(expected):
+                frame = json.loads(tail.line())
+                if frame["type"] == "message" and frame["from"] == peer.id:
+                    texts.append(frame["text"])
+            assert tail.interrupt() == 0
         assert texts == expected, texts
     # what could not be printed comes again
     peer.ok("send", user=me, text="lost on a full disk")
@@ -255,16 +160,150 @@ def test_tail():
         done = subprocess.run([CHAT, "tail"], env=bob.environment, stdout=full, timeout=TIMEOUT,
                               stderr=subprocess.DEVNULL)
     assert done.returncode == 5, done.returncode
-    process = subprocess.Popen([CHAT, "tail"], env=bob.environment, stdout=subprocess.PIPE, text=True)
-    while "lost on a full disk" not in process.stdout.readline():
-        pass
-    # and a command beside it does not end it
-    bob.chat("friends")
-    peer.ok("send", user=me, text="still there")
-    while "still there" not in process.stdout.readline():
-        pass
-    process.send_signal(signal.SIGINT)
+    with bob.start("tail") as tail:
+        tail.until("lost on a full disk")
+        bob.chat("friends")  # and a command beside it does not end it
+        peer.ok("send", user=me, text="still there")
+        tail.until("still there")
+        assert tail.interrupt() == 0
+    peer.close()
+
+
+@proves("a second `tail` on one device is refused, and does not end the first")
+def test_tail_twice():
+    peer = chatd.user()
+    with bob.start("tail") as tail:
+        peer.ok("send", user=chatd_id(bob), text="once")
+        tail.until("once")
+        bob.chat("--timeout", "1", "tail", expect=4)
+        assert "another chat runs" in bob.errors and "--device" in bob.errors
+        peer.ok("send", user=chatd_id(bob), text="twice")
+        tail.until("twice")
+        assert tail.interrupt() == 0
+    peer.close()
+
+
+@proves("`send` waits for its text before it logs in: however long that takes, it has its time to send, and nobody waits")
+def test_slow_stdin():
+    process = subprocess.Popen([CHAT, "send", bob_name], env=alice.environment, stdin=subprocess.PIPE)
+    with process.stdin as stdin:
+        alice.chat("--timeout", "2", "friends")  # on the same device
+        stdin.write(b"at last")
     assert process.wait(TIMEOUT) == 0
+    assert bob.json("--json", "history", alice_name, "1")[0]["text"] == "at last"
+
+
+@proves("a text of several words needs no quotes, and one from a pipe is UTF-8 or refused")
+def test_texts():
+    alice.chat("send", bob_name, "three", "plain", "words")
+    [sent] = alice.json("--json", "send", bob_name, "--", "-x", "y")
+    alice.chat("edit", bob_name, str(sent["seq"]), "four", "words,", "not", "three")
+    texts = [m["text"] for m in bob.json("--json", "history", alice_name, "3")]
+    assert texts == ["three plain words", "four words, not three", "four words, not three"], texts
+    before = len(bob.json("--json", "history", alice_name, "200"))
+    for bad in (b"\xff\xfe", b"a\0b", b"\xc3", b"\n", b""):
+        alice.chat("send", bob_name, stdin=bad, expect=2)
+    alice.chat("send", bob_name, stdin=b"x" * (8 << 20), expect=2)
+    assert len(bob.json("--json", "history", alice_name, "200")) == before
+    alice.chat("send", bob_name, stdin="é" * 8192 + "\n")  # as long as may be
+    assert len(bob.json("--json", "history", alice_name, "1")[0]["text"]) == 8192
+
+
+@proves("`history` gives as many as were asked for, however long they are")
+def test_long_history():
+    peer = chatd.user()
+    for number in range(120):
+        peer.ok("send", user=chatd_id(alice), text=f"{number} " + "x" * 1500)
+    messages = alice.json("--json", "history", peer.name, "110")
+    assert [m["seq"] for m in messages] == list(range(11, 121))
+    assert [m["seq"] for m in alice.json("--json", "history", peer.name, "100", "60")] == list(range(1, 60))
+    peer.close()
+
+
+@proves("a server that is none is told apart from one that does not answer")
+def test_servers():
+    for bad in ("::1", ":6000", "http://x", "127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:", "127.0.0.1:x", "[::1", "[::1]x"):
+        alice.chat("-s", bad, "friends", expect=2, CHAT_TOKEN="x")
+        assert "HOST:PORT" in alice.errors, bad
+    alice.chat("--timeout", "1", "-s", "host.invalid", "friends", expect=3, CHAT_TOKEN="x")
+    assert alice.errors.count("trying again") == 1 and "no answer" in alice.errors, alice.errors
+    six = socket.socket(socket.AF_INET6)
+    try:
+        six.bind(("::1", 0))
+    except OSError as reason:
+        raise Skip(f"no IPv6: {reason}") from reason
+    finally:
+        six.close()
+    server = Chatd("--listen", "[::1]:0")
+    home = Home(server)
+    port = next(re.search(r"addr=\[::1\]:(\d+)", line)[1] for line in server.log if "addr=[::1]" in line)
+    home.environment["CHAT_SERVER"] = f"[::1]:{port}"
+    name = home.register()
+    assert home.json("--json", "user", name)[0]["name"] == name
+    home.remove()
+    server.finish()
+
+
+@proves("what cannot be read, written or kept is said, and has its exit code")
+def test_broken_descriptors():
+    home = Home(chatd)
+
+    def chat(command, expect, errors, **environment):
+        done = subprocess.run(["sh", "-c", command], env={**home.environment, "CHAT": CHAT, **environment},
+                              capture_output=True, timeout=TIMEOUT, stdin=subprocess.DEVNULL, start_new_session=True)
+        assert done.returncode == expect and re.search(errors, done.stderr.decode()), (command, done)
+
+    login = {"CHAT_USER": alice_name, "CHAT_PASSWORD": PASSWORD, "CHAT_DEVICE": "broken"}
+    chat(f'"$CHAT" send {bob_name} <&-', 5, "cannot read stdin", **login)
+    chat(f'"$CHAT" history {bob_name} >&-', 5, "", **login)
+    chat(f'"$CHAT" history {bob_name} 2>&-', 0, "", **login)
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([CHAT, "history", bob_name], env={**home.environment, **login}, stdout=writer, timeout=TIMEOUT)
+    os.close(writer)
+    assert done.returncode == 5, done
+    chat('"$CHAT" --password-file / friends', 5, "cannot read /: Is a directory", CHAT_USER=alice_name)
+    chat('"$CHAT" login', 4, "no terminal to ask on")
+    chat(f'"$CHAT" login {alice_name}', 5, "cannot keep the login", XDG_STATE_HOME="/dev/null/x", **login)
+    chat('"$CHAT" friends', 0, "", XDG_STATE_HOME="/dev/null/x", **login)
+    chat('"$CHAT" friends', 4, "chat login", XDG_STATE_HOME="/dev/null/x")
+    home.remove()
+
+
+@proves("a kept login that has ended is said to have")
+def test_ended_login():
+    home = Home(chatd)
+    name = home.register()
+    client = chatd.client()
+    client.ok("login", name=name, password=PASSWORD, device="other")
+    client.ok("device.remove", device="script")
+    home.chat("friends", expect=4)
+    assert f"the login of {name} as script has ended: chat login" in home.errors
+    client.close()
+    home.remove()
+
+
+@proves("who logged in last is never half written, whoever reads it meanwhile")
+def test_current():
+    home = Home(chatd)
+    first = home.register()
+    [path] = [file for file in home.files() if os.path.basename(file) == "current"]
+    with open(path, encoding="utf-8") as before:
+        second = home.register()
+        assert before.read() == first + "\n"
+    with open(path, encoding="utf-8") as after:
+        assert after.read() == second + "\n"
+    home.remove()
+
+
+@proves("where no locale is set texts are UTF-8, and where it is ASCII the rest is escaped")
+def test_locale():
+    peer = chatd.user()
+    peer.ok("send", user=chatd_id(alice), text="hé 日本")
+    del alice.environment["LC_ALL"]
+    assert "hé 日本" in alice.chat("history", peer.name)
+    assert "h\\xe9 \\u65e5\\u672c" in alice.chat("history", peer.name, LC_ALL="C")
+    alice.environment["LC_ALL"] = "C.UTF-8"
     peer.close()
 
 
@@ -298,12 +337,6 @@ def test_other_commands():
 # --- Sessions --------------------------------------------------------------------------------------
 
 
-def start(home, name):
-    session = Session(home)
-    session.expect(f"you are {name} on .*> ")
-    return session
-
-
 @proves("a session registers a user, with a password that is not echoed, and keeps the login")
 def test_session_register():
     home, name = Home(chatd), unique("fresh")
@@ -314,12 +347,14 @@ def test_session_register():
     session.line("a quiet password")
     session.expect(r"Register \[y/N\]: ")
     session.line("y")
+    session.expect("again: ")
+    session.line("a quiet password")
     seen = session.expect(f"you are {name} on ")
     session.expect("> ")
     assert "a quiet password" not in seen
     session.line("/quit")
     session.end()
-    session = start(home, name)  # and no question is asked
+    session = begin(home, name)  # and no question is asked
     session.type("\x04")
     session.end()
     home.remove()
@@ -328,7 +363,7 @@ def test_session_register():
 @proves("incoming lines appear above the prompt, and what is being typed is kept")
 def test_session_incoming():
     peer = chatd.user()
-    session = start(alice, alice_name)
+    session = begin(alice, alice_name)
     session.type("half a li")
     session.expect("half a li")
     peer.ok("send", user=chatd_id(bob), text="not for alice")
@@ -353,7 +388,7 @@ def test_session_incoming():
 def test_session_completion():
     peer = chatd.user(unique("completable"))
     alice.chat("send", peer.name, "hi")
-    session = start(alice, alice_name)
+    session = begin(alice, alice_name)
     session.type("/conv\t")
     session.expect("ersations ")
     session.line("")
@@ -380,7 +415,7 @@ def test_session_reconnect():
     name = home.register("dropped")
     peer = server.user()
     peer_name, port = peer.name, server.port
-    session = start(home, name)
+    session = begin(home, name)
     session.line("/open " + peer_name)
     session.expect(f"@{peer_name} > ")
     peer.close()
@@ -409,8 +444,10 @@ def test_session_colours():
     session = Session(alice, NO_COLOR="1")
     seen = session.expect("grey.*> ")
     assert not re.search("\x1b\\[[0-9;]*m", seen), seen
-    session.type("nonsense\x03")
-    session.expect(r"\^C.*> ")
+    session.type("nonsense")
+    session.expect("nonsense")
+    session.type("\x03")
+    session.until(lambda: "nonsense" not in session.screen.text(), "no nonsense")
     session.line("/quit")
     session.end()
     session = Session(alice)
@@ -424,8 +461,8 @@ def test_session_colours():
 
 @proves("a session that another takes the place of ends, and says why")
 def test_session_replaced():
-    first = start(alice, alice_name)
-    second = start(alice, alice_name)
+    first = begin(alice, alice_name)
+    second = begin(alice, alice_name, "--device", "terminal")
     first.expect("logged in|replaced|elsewhere")
     first.end(expect=4)
     second.line("/logout")
