@@ -38,11 +38,6 @@ bool bus_redis_is_up(const struct bus_redis *bus)
 	return !bus;
 }
 
-bool bus_redis_is_flushed(const struct bus_redis *bus)
-{
-	return !bus;
-}
-
 uint64_t bus_redis_dropped(const struct bus_redis *bus)
 {
 	assert(!bus);

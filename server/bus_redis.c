@@ -417,6 +417,21 @@ static void port_publish(void *context, struct chat_channel channel, struct chat
 	bus->dropped++;
 }
 
+/* Each PUBLISH is answered, when Redis has it. */
+static bool port_is_settled(void *context)
+{
+	const struct bus_redis *bus = context;
+
+	for (size_t i = 0; i < bus->url.host_count; i++) {
+		const struct host *host = &bus->hosts[i];
+
+		if (host->lost || host->publisher.state != LINK_UP ||
+		    host->publisher.redis->replies.head)
+			return false;
+	}
+	return true;
+}
+
 /* --- Silence ----------------------------------------------------------------------------------------- */
 
 static void host_beat(struct host *host, uint64_t now_ms)
@@ -467,6 +482,7 @@ static const struct chat_bus_ops bus_ops = {
 	.subscribe = port_subscribe,
 	.unsubscribe = port_unsubscribe,
 	.publish = port_publish,
+	.is_settled = port_is_settled,
 };
 
 struct chat_bus bus_redis_port(struct bus_redis *bus)
@@ -480,17 +496,6 @@ bool bus_redis_is_up(const struct bus_redis *bus)
 		if (bus->hosts[i].listener.state != LINK_UP ||
 		    bus->hosts[i].publisher.state != LINK_UP)
 			return false;
-	return true;
-}
-
-bool bus_redis_is_flushed(const struct bus_redis *bus)
-{
-	for (size_t i = 0; i < bus->url.host_count; i++) {
-		const struct link *link = &bus->hosts[i].publisher;
-
-		if (link->state == LINK_UP && sdslen(link->redis->c.obuf) > 0)
-			return false;
-	}
 	return true;
 }
 

@@ -26,8 +26,7 @@
 #include "tls.h"
 
 enum {
-	SERVER_STORE_LOG_MS = 1000, /* failures of the store are logged once in that time */
-	SERVER_FLUSH_MS = 1000	    /* at the end, for what was published last */
+	SERVER_STORE_LOG_MS = 1000 /* failures of the store are logged once in that time */
 };
 
 /* --- The clock --------------------------------------------------------------------------------------- */
@@ -404,16 +403,6 @@ static void server_log_end(struct server *server)
 		  "failed", LOG_NUMBER(stats.failed), NULL);
 }
 
-/* What was published last is given to the kernel: the other nodes would else have to look for it. */
-static void server_flush_bus(struct server *server)
-{
-	uint64_t until_ms = env_monotonic_ms() + SERVER_FLUSH_MS;
-
-	while (server->bus && !bus_redis_is_flushed(server->bus) && env_monotonic_ms() < until_ms)
-		if (event_base_loop(server->base, EVLOOP_ONCE) != 0)
-			return;
-}
-
 int server_run(struct server *server)
 {
 	for (size_t i = 0; i < server->listener_count; i++)
@@ -422,7 +411,6 @@ int server_run(struct server *server)
 		  NULL);
 	server_turn(server);
 	event_base_dispatch(server->base);
-	server_flush_bus(server);
 	server_log_end(server);
 	return server->state == SERVER_DRAINED ? 0 : 1;
 }

@@ -35,6 +35,9 @@ enum {
 	NODE_FRIENDS_PAGE = 500, /* friends told of someone's coming or going in one step */
 	NODE_REAP_BATCH = 64,	 /* places of a dead node that are cleared in one operation */
 	NODE_TELLS_MAX = 64,	 /* goings that are being told at a time; others wait */
+	NODE_SETTLE_MS =
+		1000, /* the end of a drain waits so long for what was published to arrive */
+	NODE_SETTLE_LOOK_MS = 20, /* and looks so often */
 	NODE_OWED_MAX =
 		65536, /* ends of sessions that wait for the store; beyond, one is only ended by a takeover */
 	NODE_PEERS_MAX = 1024 /* other nodes that are watched; further ones are not */
@@ -217,7 +220,10 @@ struct chat_node {
 	bool sweep_again; /* asked for while one was on its way */
 	bool draining;
 	uint64_t drain_next_ms; /* when the next bye shutdown is due */
-	bool stopped;		/* NODE_STOP was submitted */
+	uint64_t
+		settle_at_ms; /* when the bus is looked at again before the end; 0: it need not be */
+	uint64_t settle_by_ms; /* the end does not wait for it longer; 0: it does not wait yet */
+	bool stopped;	       /* NODE_STOP was submitted */
 	struct rate_slot *login_rate, *register_rate;
 	struct chat_node_stats stats;
 };
@@ -256,6 +262,10 @@ struct chat_buf *chat_broadcast_encode(struct broadcast *broadcast, const struct
 void chat_broadcast_finish(struct broadcast *broadcast);
 void chat_conn_tick(struct chat_node *node, uint64_t now_ms);
 void chat_credentials_free(struct conn *conn);
+
+/* --- node.c --- */
+/* Ends a drain where nothing is left to be done. */
+void chat_node_drain_finish(struct chat_node *node);
 
 /* --- operation.c --- */
 /* An operation in answer to a request (conn and id may be NULL: the node's own). NULL: answered with an error. */

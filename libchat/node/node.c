@@ -119,6 +119,14 @@ int chat_node_configure(struct chat_node *node, const struct chat_node_config *c
 	return 0;
 }
 
+static bool bus_is_settled(const struct chat_node *node)
+{
+	const struct chat_bus *bus = &node->bus;
+
+	return !node->bus_lost &&
+	       (!bus->ops || !bus->ops->is_settled || bus->ops->is_settled(bus->context));
+}
+
 static bool submit_for_node(struct chat_node *node, enum chat_op_kind kind)
 {
 	struct chat_op *op = chat_operation_create(node, NULL, NULL, kind);
@@ -128,6 +136,7 @@ static bool submit_for_node(struct chat_node *node, enum chat_op_kind kind)
 	op->u.node.lease_ms = node->config.lease_ms;
 	op->u.node.started_ms = node->started_ms;
 	op->u.node.first_session = node->first_number;
+	op->u.node.unsaid = kind == CHAT_OP_NODE_STOP && !bus_is_settled(node);
 	return chat_operation_keep(node, op, chat_view_of(node->config.name), &op->u.node.node) &&
 	       chat_operation_submit(node, op);
 }
@@ -162,15 +171,33 @@ uint64_t chat_node_deadline(const struct chat_node *node)
 			at_ms,
 			NODE_CONTAINER(node->waiting.next, struct conn, waiting)->login_by_ms);
 	at_ms = sooner(at_ms, chat_presence_deadline(node));
+	at_ms = sooner(at_ms, node->settle_at_ms);
 	if (node->draining)
 		at_ms = sooner(at_ms, node->drain_next_ms);
 	return at_ms;
 }
 
-/* The last of a drain: nobody is left, so the presence goes. */
-static void drain_finish(struct chat_node *node)
+/* False: what was published is given a moment more to arrive. */
+static bool drain_settle(struct chat_node *node)
 {
-	if (!node->draining || node->stopped || node->conns.count > 0)
+	uint64_t now_ms = node_now(node);
+
+	if (node->bus_lost)
+		chat_node_bus_lost(node);
+	if (node->settle_by_ms == 0)
+		node->settle_by_ms = now_ms + NODE_SETTLE_MS;
+	if (bus_is_settled(node) || now_ms >= node->settle_by_ms)
+		return true;
+	node->settle_at_ms = now_ms + NODE_SETTLE_LOOK_MS;
+	return false;
+}
+
+/* The last of a drain: nobody is left, and nothing to be said. */
+void chat_node_drain_finish(struct chat_node *node)
+{
+	node->settle_at_ms = 0;
+	if (!node->draining || node->stopped || node->conns.count > 0 || node->in_flight > 0 ||
+	    !drain_settle(node))
 		return;
 	node->stopped = true;
 	node->beat_at_ms = 0;
@@ -191,7 +218,7 @@ void chat_node_tick(struct chat_node *node)
 	chat_session_tick(node, now_ms);
 	chat_catchup_tick(node, now_ms);
 	chat_conn_tick(node, now_ms);
-	drain_finish(node);
+	chat_node_drain_finish(node);
 	chat_conn_sweep(node);
 }
 
@@ -208,7 +235,7 @@ void chat_node_drain(struct chat_node *node)
 	for (item = node->active.next; item != &node->active; item = item->next)
 		NODE_CONTAINER(item, struct conn, active)->shutdown_at_ms =
 			now_ms + node->config.drain_ms * place++ / count;
-	drain_finish(node);
+	chat_node_drain_finish(node);
 }
 
 bool chat_node_is_drained(const struct chat_node *node)

@@ -174,5 +174,6 @@ void chat_node_complete(struct chat_node *node, struct chat_op *op)
 	chat_op_destroy(op);
 	if (conn)
 		chat_conn_progress(conn);
+	chat_node_drain_finish(node);
 	chat_conn_sweep(node);
 }

@@ -35,6 +35,7 @@ static struct peer_node *peer_add(struct chat_node *node, const struct chat_node
 		return NULL;
 	node->peers = peers;
 	peer = &peers[node->peer_count++];
+	/* One that is dead already had its life between two looks: it is seen to die. */
 	*peer = (struct peer_node){.started_ms = seen->started_ms, .alive = true};
 	memcpy(peer->name, seen->name.data, seen->name.len);
 	return peer;
@@ -47,7 +48,7 @@ static bool peer_see(struct chat_node *node, const struct chat_node_seen *seen)
 	bool died;
 
 	if (!peer)
-		peer = seen->alive_ms > 0 ? peer_add(node, seen) : NULL;
+		peer = peer_add(node, seen);
 	if (!peer)
 		return false;
 	died = (peer->alive && seen->alive_ms == 0) || peer->started_ms != seen->started_ms;

@@ -124,7 +124,10 @@ void chat_rule_node_start(struct db *db, struct chat_op *op)
 void chat_rule_node_stop(struct db *db, struct chat_op *op)
 {
 	node_clear(db, op->u.node.node, INT64_MAX);
-	chat_db_run(db, "DELETE FROM node WHERE name=?", "v", op->u.node.node);
+	if (op->u.node.unsaid)
+		chat_db_run(db, "UPDATE node SET beat_ms=0 WHERE name=?", "v", op->u.node.node);
+	else
+		chat_db_run(db, "DELETE FROM node WHERE name=?", "v", op->u.node.node);
 }
 
 /* The last heartbeat of a node that is dead; 0: it is not. */

@@ -39,7 +39,8 @@ static void bus_publish(void *context, struct chat_channel channel, struct chat_
 	assert(chat_view_equal(message.origin, chat_view_of("n1")));
 }
 
-static const struct chat_bus_ops bus_ops = {bus_subscribe, bus_unsubscribe, bus_publish};
+static const struct chat_bus_ops bus_ops = {
+	.subscribe = bus_subscribe, .unsubscribe = bus_unsubscribe, .publish = bus_publish};
 
 static void messages_are_equal(const struct bus_message *a, const struct bus_message *b)
 {

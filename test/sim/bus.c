@@ -187,10 +187,19 @@ static void port_publish(void *context, struct chat_channel channel, struct chat
 	alloc_resume();
 }
 
+/* What is under way when a server ends in order does arrive. */
+static bool port_is_settled(void *context)
+{
+	const struct server *server = context;
+
+	return server->bus.publishes && !server->bus.lost;
+}
+
 const struct chat_bus_ops bus_ops = {
 	.subscribe = port_subscribe,
 	.unsubscribe = port_unsubscribe,
 	.publish = port_publish,
+	.is_settled = port_is_settled,
 };
 
 static struct chat_buf *forged(struct chat_buf *payload)

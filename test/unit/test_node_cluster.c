@@ -18,6 +18,7 @@ static struct {
 	struct said said[SAID_MAX];
 	size_t count;
 	uint64_t issued;
+	bool unsettled;
 } bus;
 
 static uint64_t bus_subscribe(void *context, struct chat_channel channel)
@@ -40,7 +41,18 @@ static void bus_publish(void *context, struct chat_channel channel, struct chat_
 	bus.said[bus.count++] = (struct said){channel, chat_buf_ref(payload)};
 }
 
-static const struct chat_bus_ops bus_ops = {bus_subscribe, bus_unsubscribe, bus_publish};
+static bool bus_is_settled(void *context)
+{
+	(void)context;
+	return !bus.unsettled;
+}
+
+static const struct chat_bus_ops bus_ops = {
+	.subscribe = bus_subscribe,
+	.unsubscribe = bus_unsubscribe,
+	.publish = bus_publish,
+	.is_settled = bus_is_settled,
+};
 
 static void bus_forget(void)
 {
@@ -77,6 +89,7 @@ static int cluster_setup(void **state)
 static int cluster_teardown(void **state)
 {
 	bus_forget();
+	bus.unsettled = false;
 	return world_teardown(state);
 }
 
@@ -489,6 +502,90 @@ static void test_going_is_handed_over(void **state)
 	hear_nothing(alice);
 }
 
+/* Another node began and ended between two looks at it. Whether it says, in the store, that something was left unsaid. */
+static void elsewhere_lives_and_ends(bool unsaid)
+{
+	struct chat_op *op = op_of(CHAT_OP_NODE_STOP);
+
+	elsewhere_beats("n2", CHAT_OP_NODE_START);
+	elsewhere_sends(BOB, ALICE, "said to nobody");
+	op->u.node.node = chat_view_of("n2");
+	op->u.node.unsaid = unsaid;
+	elsewhere(op, CHAT_CODE_OK);
+}
+
+/* What it committed is found, though its whole life was not seen. */
+static void test_life_between_two_looks(void **state)
+{
+	struct peer *alice = login(ALICE, "a");
+
+	(void)state;
+	bus_confirm();
+	elsewhere_lives_and_ends(true);
+	hear_nothing(alice);
+	pass(world.config.lease_ms / 3 + 1);
+	hear_messages(alice, 1, 1);
+	pass(3 * (uint64_t)world.config.lease_ms);
+	assert_int_equal(world.submitted[CHAT_OP_SYNC], 2); /* its login's, and one sweep */
+}
+
+/* Of one that had said all, nothing is looked for. */
+static void test_end_in_order(void **state)
+{
+	(void)state;
+	login(ALICE, "a");
+	bus_confirm();
+	elsewhere_lives_and_ends(false);
+	pass(3 * (uint64_t)world.config.lease_ms);
+	assert_int_equal(world.submitted[CHAT_OP_SYNC], 1);
+}
+
+/* How the others see this node: whether there is a row of it, and whether it is alive. */
+static size_t seen_elsewhere(bool *alive)
+{
+	struct chat_op *op = op_of(CHAT_OP_NODE_BEAT);
+	size_t count;
+
+	op->u.node.node = chat_view_of("n3");
+	op->u.node.lease_ms = world.config.lease_ms;
+	op->now_ms = world.node->env.ops->wall_ms(NULL);
+	op_run(op);
+	count = op->u.node.seen_count;
+	*alive = count > 0 && op->u.node.seen[0].alive_ms > 0;
+	chat_op_destroy(op);
+	return count;
+}
+
+/* The end waits for what was published to arrive. */
+static void test_end_waits_for_the_bus(void **state)
+{
+	bool alive;
+
+	(void)state;
+	bus.unsettled = true;
+	chat_node_drain(world.node);
+	pass(NODE_SETTLE_MS / 2);
+	assert_false(chat_node_is_drained(world.node));
+	bus.unsettled = false;
+	pass(NODE_SETTLE_LOOK_MS);
+	assert_true(chat_node_is_drained(world.node));
+	assert_int_equal(seen_elsewhere(&alive), 0);
+}
+
+/* But not for ever: then the others see a node that died. */
+static void test_end_with_things_unsaid(void **state)
+{
+	bool alive;
+
+	(void)state;
+	bus.unsettled = true;
+	chat_node_drain(world.node);
+	pass(NODE_SETTLE_MS + NODE_SETTLE_LOOK_MS);
+	assert_true(chat_node_is_drained(world.node));
+	assert_int_equal(seen_elsewhere(&alive), 1);
+	assert_false(alive);
+}
+
 #define CLUSTER_CASE(function)                                                                     \
 	cmocka_unit_test_setup_teardown(function, cluster_setup, cluster_teardown)
 
@@ -507,6 +604,10 @@ int main(void)
 		CLUSTER_CASE(test_node_starts_again),
 		CLUSTER_CASE(test_node_drains),
 		CLUSTER_CASE(test_going_is_handed_over),
+		CLUSTER_CASE(test_life_between_two_looks),
+		CLUSTER_CASE(test_end_in_order),
+		CLUSTER_CASE(test_end_waits_for_the_bus),
+		CLUSTER_CASE(test_end_with_things_unsaid),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -111,6 +111,7 @@ struct chat_op_node {
 	int64_t started_ms; /* tells this life of the node from others */
 	uint64_t
 		first_session; /* START: numbers below it are of earlier lives, whose places are cleared */
+	bool unsaid; /* STOP: others may not have heard all of it; they see it as one that died */
 	bool lapsed; /* out of BEAT: the last heartbeat was so old that others may have taken it for dead */
 	bool usurped;  /* out of BEAT: another life of the same name has begun since */
 	chat_id *left; /* out of START: whose places were cleared, each once */

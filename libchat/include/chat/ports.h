@@ -98,6 +98,11 @@ struct chat_bus_ops {
 	void (*unsubscribe)(void *context, struct chat_channel channel);
 	/* Says it to every node that has subscribed, this one perhaps included. The port takes a reference of its own. */
 	void (*publish)(void *context, struct chat_channel channel, struct chat_buf *payload);
+	/*
+	 * Whether all that was published has arrived, as far as can be known. Asked when the node ends: where it does not become so
+	 * in time, the node's row in the store says that others have to see for themselves. May be NULL: always.
+	 */
+	bool (*is_settled)(void *context);
 };
 
 struct chat_bus {
