@@ -194,6 +194,8 @@ def test_strict_json():
     for frame in (b'{"type":"ping","type":"ping"}', b'{"type":"ping","a":1,"a":2}', b'{"type":"ping","a":{"b":1,"b":1}}',
                   b'{"type":"ping","a":[{"b":1,"\\u0062":1}]}',
                   b'{"type":"ping","a":"\\u0000"}', b'{"type":"ping","\\u0000":1}', b'{"type":"ping","a":"\\ud800"}',
+                  b'{"type":"ping","\\ud800":1}', b'{"type":"ping","a":{"\\udc00":1}}', b'{"type":"ping","a":[{"":1,"":2}]}',
+                  b'{"type":"ping","a":"x\\u0000y"}', b'{"t\\u0079pe":"ping","type":"ping"}',
                   b'{"type":"ping","a":"\\udc00"}', b'{"type":"ping","a":"\\ud800x"}', b'{"type":"ping","a":"\\udc00\\ud800"}',
                   b'{"type":"ping","a":1e400}', b'{"type":"ping","a":-1e400}', b'{"type":"ping","a":9223372036854775808}',
                   b'{"type":"ping","a":-9223372036854775809}', b'{"type":"ping","a":123456789012345678901234567890}'):

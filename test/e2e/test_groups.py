@@ -215,6 +215,15 @@ def test_update():
     a.ok("group.role", group=group, user=b.id, role="admin")
     assert b.ok("group.update", group=group, open=True)["group"]["role"] == "admin"
     c.ok("group.join", group=group)
+    # What is not named stays; and what changes nothing is told to nobody.
+    stands = {**reply, "open": True, "members": 3}
+    for keys in ({"description": "what\nfor"}, {"name": "Newer"}, {"open": False}, {"description": ""}, {"open": True, "name": "N", "description": "d"}):
+        stands.update(keys)
+        assert a.ok("group.update", group=group, **keys)["group"] == stands
+        c.find("group", event="updated", by=a.id)
+    assert a.ok("group.update", group=group)["group"] == stands
+    c.nothing("group")
+    assert c.ok("groups")["groups"] == [{**stands, "role": "member"}]
 
 
 @proves("`group.dissolve` | `group` | — (the owner alone)", "`updated` and `dissolved` with `by`.")
@@ -275,6 +284,9 @@ def test_what_members_see():
     a.send(group, "3")
     b.error("not_a_member", "history", group=group)
     b.ok("group.join", group=group)
+    item = b.ok("conversations")["conversations"][0]
+    assert "last" not in item and (item["last_seq"], item["read_seq"], item["delivered_seq"], item["unread"]) == (3, 3, 3, 0), item
+    assert log() == []
     a.send(group, "4")
     b.find("message", seq=4)
     assert log() == ["4"]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Every request with every key: left out, null, of another type, of another form, out of range; keys that are no business of the
 request's; and the order in which all that is looked at."""
-from chatd import PASSWORD, proves, run, server
+from chatd import PASSWORD, make_group, proves, run, server
 
 NOBODY = 2**53 - 1  # a user, a group, a message that is not there: keys are right, and nothing is done
 NO_INTEGER = [None, True, "1", 1.0, 1.5, 1e300, [], {}]
@@ -139,6 +139,37 @@ def test_keys_of_others_are_ignored():
         reply = client.request(type, **fine({**needs, **may}), **{key: [{"not": "its business"}] for key in KEYS if key not in own})
         assert reply.get("code") in RIGHT, (type, reply)
         client.close()
+
+
+@proves("`no_such_user` · `no_such_group` | there is none of that id or name",
+        "`not_a_member` | the sender, or the one that the request is about, is not in that group",
+        "`forbidden` | the role in that group, or not being the author, does not allow it; or the server's settings",
+        "Checks come in this order: JSON, known type, login, keys, rights.")
+def test_who_may_not():
+    """Each request about a group that is not there, is no more, is not one's own, or in which one has no say; and about nobody."""
+    owner, member, outside = [server().user() for _ in range(3)]
+    group, gone = make_group(owner, member), make_group(owner)
+    owner.ok("group.dissolve", group=gone)
+    for type, (needs, may) in REQUESTS.items():
+        keys = fine({**needs, **may})
+        if type in IN_CONVERSATIONS:
+            outside.error("no_such_user", type, **keys)
+            keys["group"] = keys.pop("user")
+        elif type.startswith("friend.") or type == "user":
+            outside.error("no_such_user", type, **keys)
+        if "group" not in keys:
+            continue
+        for id in (NOBODY, gone):
+            outside.error("no_such_group", type, **{**keys, "group": id})
+            owner.error("no_such_group", type, **{**keys, "group": id})
+        if type != "group.join":
+            outside.error("not_a_member", type, **{**keys, "group": group})
+        if type in ("group.invite", "group.kick", "group.role", "group.update", "group.dissolve"):
+            member.error("forbidden", type, **{**keys, "group": group})
+        if type in ("group.invite", "group.kick", "group.role"):
+            owner.error("no_such_user", type, **{**keys, "group": group})
+        if type in ("group.kick", "group.role"):
+            owner.error("not_a_member", type, **{**keys, "group": group, "user": outside.id})
 
 
 @proves("Checks come in this order: JSON, known type, login, keys, rights.",

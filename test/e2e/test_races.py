@@ -147,5 +147,22 @@ def test_one_cid_from_many_devices():
         b.error("conflict", "send", group=group, text="y", cid="c")
 
 
+@proves("The same `cid` with another text, `data` or conversation, or for another kind of request, is `conflict`: compared byte by byte "
+        "with what was first sent, whatever was edited since.",
+        "Sent twice, on any server, it is stored once; the second reply bears the first's `seq` and `time`, and `\"duplicate\":true`, "
+        "even where the right to send is gone since.")
+def test_one_cid_for_different_messages_at_once():
+    a, b, c = server().user(), server().user(), server().user()
+    other, group = server().again(a, device="other"), make_group(a, b)
+    for count in range(40):
+        sends = [(device, {**target, "text": text}) for text in ("x", "y") for target in ({"user": b.id}, {"user": c.id}, {"group": group})
+                 for device in (a, other)]
+        replies = at_once([(device, "send", {**keys, "cid": f"cid {count}"}) for device, keys in sends])
+        taken = [(keys, reply) for (_, keys), reply in zip(sends, replies) if reply["type"] == "ok"]
+        assert len(taken) == 2 and taken[0][0] == taken[1][0], taken
+        assert taken[0][1]["seq"] == taken[1][1]["seq"] and sorted("duplicate" in reply for _, reply in taken) == [False, True], taken
+        assert {reply["code"] for reply in replies if reply["type"] == "error"} == {"conflict"}
+
+
 if __name__ == "__main__":
     run(globals())

@@ -33,11 +33,12 @@ def test_type():
 )
 def test_ids():
     client = server().client()
-    for number in ("0", "-1", "9007199254740991", "-9007199254740991", '""', '"%s"' % ("x" * 64), '"é\\n"'):
+    for number in ("0", "-0", "-1", "9007199254740991", "-9007199254740991", '""', '"%s"' % ("x" * 64), '"%s"' % ("é" * 32),
+                   '"%s"' % ("😀" * 16), '"%s"' % ("\\u00e9" * 32), '"\\u0001\\"\\\\\\/\\n"', '"1"'):
         reply = raw(client, '{"type":"ping","id":%s}' % number)
         assert reply == {"type": "pong", "id": json.loads(number)}, reply
-    for number in ("null", "true", "1.0", "1e2", "9007199254740992", "-9007199254740992", '"%s"' % ("x" * 65), '"%s"' % ("é" * 33),
-                   "[]", "{}"):
+    for number in ("null", "true", "1.0", "-0.0", "1e2", "1E0", "9223372036854775807", "-9223372036854775808", "9007199254740992", "-9007199254740992", '"%s"' % ("x" * 65), '"%s"' % ("é" * 33),
+                   '"%s"' % ("😀" * 16 + "x"), "[]", "{}"):
         reply = raw(client, '{"type":"ping","id":%s}' % number)
         assert reply["type"] == "error" and reply["code"] == "bad_request" and "id" not in reply, (number, reply)
     assert raw(client, '{"type":"ping"}') == {"type": "pong"}
