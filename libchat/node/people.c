@@ -48,7 +48,6 @@ void chat_handle_friend(struct conn *conn, const struct chat_request *request)
 		return;
 	op->u.friendship.user.id = conn->session->user->id;
 	op->u.friendship.other.id = request->user;
-	op->u.friendship.lease_ms = conn->node->config.lease_ms;
 	if (chat_operation_keep(conn->node, op, request->name, &op->u.friendship.other.name))
 		chat_operation_submit(conn->node, op);
 }

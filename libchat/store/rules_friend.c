@@ -62,15 +62,10 @@ static void friend_set(struct db *db, struct chat_op *op, enum chat_friend_state
 		       enum chat_friend_state other)
 {
 	struct chat_op_friend *f = &op->u.friendship;
-	int64_t alive_since_ms = op->now_ms - (int64_t)f->lease_ms;
 
 	f->state = state;
 	state_set(db, f->user.id, f->other.id, state);
 	state_set(db, f->other.id, f->user.id, other);
-	if (state != CHAT_FRIEND_FRIENDS)
-		return;
-	f->user_online = chat_db_user_online(db, f->user.id, alive_since_ms);
-	f->other_online = chat_db_user_online(db, f->other.id, alive_since_ms);
 }
 
 /* Others' requests that wait have a bound of their own, so that they cannot use up one's own room. */

@@ -284,7 +284,6 @@ enum chat_code friendship(enum chat_op_kind kind, chat_id user, chat_id other,
 
 	op->u.friendship.user.id = user;
 	op->u.friendship.other.id = other;
-	op->u.friendship.lease_ms = LEASE_MS;
 	code = op_run(op);
 	if (state)
 		*state = op->u.friendship.state;

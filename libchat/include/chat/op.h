@@ -313,8 +313,6 @@ struct chat_op_friend {
 	enum chat_friend_state state;  /* out: what stands now, seen from user */
 	enum chat_friend_state before; /* out: what stood, seen from user */
 	enum chat_friend_state other_before; /* out: what stood, seen from the other */
-	bool user_online, other_online;	     /* out: for presence after an acceptance */
-	uint32_t lease_ms;
 };
 
 struct chat_op_friends {
