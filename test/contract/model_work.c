@@ -8,38 +8,25 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum {
-	PEOPLE = 20, /* are to be made first; some have names that are taken */
-	GROUPS_USUAL = 400,
-	LEASE_MS = 15000,
-	CELLS = 3, /* people and groups that have nothing to do with those of other cells */
-	KEYS_MAX = 8
-};
+struct work work;
 
-static struct {
-	uint64_t state;
-	int64_t now_ms;
-	uint64_t session; /* the last */
-	unsigned token;	  /* likewise */
-	int cell;	  /* -1: all */
-} work;
-
-void work_seed(uint64_t seed)
+void chance_seed(struct chance *chance, uint64_t seed)
 {
-	work.state = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
-	work.now_ms = 1000000;
-	work.session = 0;
-	work.token = 0;
-	work.cell = -1;
+	chance->state = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
 }
 
 /* xorshift64* (Vigna 2016). */
-uint32_t work_chance(uint32_t below)
+uint32_t chance_below(struct chance *chance, uint32_t below)
 {
-	work.state ^= work.state >> 12;
-	work.state ^= work.state << 25;
-	work.state ^= work.state >> 27;
-	return (uint32_t)((work.state * UINT64_C(0x2545f4914f6cdd1d)) >> 33) % below;
+	chance->state ^= chance->state >> 12;
+	chance->state ^= chance->state << 25;
+	chance->state ^= chance->state >> 27;
+	return (uint32_t)((chance->state * UINT64_C(0x2545f4914f6cdd1d)) >> 33) % below;
+}
+
+static uint32_t work_chance(uint32_t below)
+{
+	return chance_below(&work.chance, below);
 }
 
 static bool percent(uint32_t of)
@@ -210,6 +197,26 @@ static uint64_t some_seq(chat_id user, struct chat_target target)
 	return 1 + work_chance((uint32_t)last + 2);
 }
 
+/* A message that may be changed, or just any: of the user's own, and, to be recalled, one that was edited. */
+static uint64_t some_change(chat_id user, struct chat_target target, enum chat_message_kind kind)
+{
+	enum chat_code code;
+	size_t id = model_conv_of(user, target, &code);
+
+	if (id == 0 || model.convs[id].last_seq == 0)
+		return 1;
+	for (int tries = percent(75) ? 12 : 0; tries > 0; tries--) {
+		uint64_t seq = 1 + work_chance((uint32_t)model.convs[id].last_seq);
+		const struct model_message *message = &model.convs[id].messages[seq - 1];
+
+		if (message->sent.kind == CHAT_MESSAGE_TEXT && !message->recalled &&
+		    (message->sent.from == user || tries < 3) &&
+		    (kind == CHAT_MESSAGE_EDIT || message->edited || tries < 6))
+			return seq;
+	}
+	return some_seq(user, target);
+}
+
 /* A device of theirs, or any other. */
 static struct chat_view some_device(chat_id user)
 {
@@ -233,8 +240,6 @@ static struct chat_presence_at some_place(chat_id user, struct chat_view *device
 }
 
 /* --- One of each kind -------------------------------------------------------------------------------- */
-
-typedef void make(struct chat_op *op);
 
 static void make_node(struct chat_op *op)
 {
@@ -272,6 +277,13 @@ static struct chat_view some_hash(chat_id user)
 	return model_user(user) && percent(90) ? model.users[user].hash : word("another");
 }
 
+/* A token of the device is about to be revoked: it will be tried. */
+static void note_token(const struct model_device *device)
+{
+	if (device && device->token.len > 0)
+		work.lost = device->token;
+}
+
 static void make_password_set(struct chat_op *op)
 {
 	struct chat_op_password_set *set = &op->u.password_set;
@@ -279,6 +291,9 @@ static void make_password_set(struct chat_op *op)
 	set->user = some_user();
 	set->device = some_device(set->user);
 	set->old_hash = some_hash(set->user);
+	for (size_t i = 0; i < model.users[set->user].device_count; i++)
+		if (!chat_view_equal(model.users[set->user].devices[i].name, set->device))
+			note_token(&model.users[set->user].devices[i]);
 	set->hash = made(op, "h%u", work_chance(1000));
 }
 
@@ -291,17 +306,19 @@ static void make_session_open(struct chat_op *op)
 	struct chat_presence_at place = some_place(user, &name);
 
 	device = model_device(user, name);
-	if (device && device->token.len > 0 && percent(40)) {
+	if (device && device->token.len > 0 && percent(30)) {
 		open->token = device->token;
-	} else if (percent(5)) {
-		open->token = word("unknown");
+	} else if (percent(15)) {
+		open->token = work.lost.len > 0 && percent(70)
+				      ? work.lost
+				      : made(op, "t%u", work_chance(work.token + 1));
 	} else {
 		open->user = user;
 		open->device = name;
 		open->old_hash = some_hash(user);
 		open->token = made(op, "t%u", ++work.token);
 	}
-	open->token_expires_ms = work.now_ms + work_chance(60000);
+	open->token_expires_ms = work.now_ms + work_chance(400000);
 	open->replace = percent(50);
 	open->at = (struct chat_presence_at){word(PICK(nodes)), ++work.session};
 	open->stale = percent(15) ? place.session : 0;
@@ -315,6 +332,8 @@ static void make_session_close(struct chat_op *op)
 	close->user = some_user();
 	close->at = some_place(close->user, &close->device);
 	close->revoke = percent(30);
+	if (close->revoke)
+		note_token(model_device(close->user, close->device));
 	close->lease_ms = LEASE_MS;
 	if (!percent(15))
 		return;
@@ -332,6 +351,7 @@ static void make_device_remove(struct chat_op *op)
 {
 	op->u.device_remove.user = some_user();
 	op->u.device_remove.device = some_device(op->u.device_remove.user);
+	note_token(model_device(op->u.device_remove.user, op->u.device_remove.device));
 	op->u.device_remove.lease_ms = LEASE_MS;
 }
 
@@ -348,7 +368,7 @@ static void make_append(struct chat_op *op)
 		       : percent(60) ? CHAT_MESSAGE_EDIT
 				     : CHAT_MESSAGE_RECALL;
 	if (append->kind != CHAT_MESSAGE_TEXT)
-		append->changes = some_seq(append->from, append->target);
+		append->changes = some_change(append->from, append->target, append->kind);
 	if (append->kind == CHAT_MESSAGE_RECALL)
 		return;
 	append->text = percent(60) ? made(op, "text %u", work_chance(1000)) : word(PICK(texts));
@@ -449,6 +469,14 @@ static bool is_apt(enum chat_op_kind kind, enum chat_friend_state state)
 	}
 }
 
+/* Who has been blocked is likely to block in turn. */
+static bool is_likely(enum chat_op_kind kind, chat_id user, chat_id other)
+{
+	if (kind == CHAT_OP_FRIEND_BLOCK && percent(80))
+		return model.users[other].friends[user] == CHAT_FRIEND_BLOCKED;
+	return is_apt(kind, model.users[user].friends[other]);
+}
+
 static void make_friend(struct chat_op *op)
 {
 	struct chat_op_friend *f = &op->u.friendship;
@@ -457,7 +485,7 @@ static void make_friend(struct chat_op *op)
 	do {
 		f->user.id = some_user();
 		f->other.id = some_user();
-	} while (--tries > 0 && !is_apt(op->kind, model.users[f->user.id].friends[f->other.id]));
+	} while (--tries > 0 && !is_likely(op->kind, f->user.id, f->other.id));
 	if (op->kind == CHAT_OP_FRIEND_ADD && percent(20))
 		f->other = (struct chat_user){.name = word(PICK(names))};
 	else if (percent(3))
@@ -528,7 +556,7 @@ static void make_group(struct chat_op *op)
 	g->other = op->kind == CHAT_OP_GROUP_INVITE ? some_friend(g->user)
 		   : percent(80)		    ? some_member(g->group, false)
 						    : some_other();
-	g->role = (enum chat_role)(CHAT_ROLE_MEMBER + work_chance(3));
+	g->role = percent(60) ? CHAT_ROLE_ADMIN : percent(50) ? CHAT_ROLE_MEMBER : CHAT_ROLE_OWNER;
 	if (op->kind == CHAT_OP_GROUP_CREATE || op->kind == CHAT_OP_GROUP_UPDATE)
 		make_group_words(op);
 }
@@ -551,12 +579,7 @@ static void make_groups(struct chat_op *op)
 	op->u.groups.bytes_max = SIZE_MAX;
 }
 
-static const struct row {
-	enum chat_op_kind kind;
-	unsigned weight;
-	bool wide; /* concerns, or shows, more than whom it names */
-	make *make;
-} rows[] = {
+static const struct work_row rows[] = {
 	{CHAT_OP_NODE_START, 4, true, make_node},
 	{CHAT_OP_NODE_BEAT, 30, true, make_node},
 	{CHAT_OP_NODE_STOP, 2, true, make_node},
@@ -564,8 +587,8 @@ static const struct row {
 	{CHAT_OP_USER_CREATE, 12, true, make_user_create},
 	{CHAT_OP_USER_GET, 5, false, make_user_get},
 	{CHAT_OP_CREDENTIAL_GET, 5, true, make_user_get},
-	{CHAT_OP_PASSWORD_SET, 5, false, make_password_set},
-	{CHAT_OP_SESSION_OPEN, 50, true, make_session_open},
+	{CHAT_OP_PASSWORD_SET, 10, false, make_password_set},
+	{CHAT_OP_SESSION_OPEN, 70, true, make_session_open},
 	{CHAT_OP_SESSION_CLOSE, 20, true, make_session_close},
 	{CHAT_OP_DEVICES, 8, false, make_devices},
 	{CHAT_OP_DEVICE_REMOVE, 8, false, make_device_remove},
@@ -580,29 +603,29 @@ static const struct row {
 	{CHAT_OP_FRIEND_ACCEPT, 25, false, make_friend},
 	{CHAT_OP_FRIEND_DECLINE, 8, false, make_friend},
 	{CHAT_OP_FRIEND_REMOVE, 12, false, make_friend},
-	{CHAT_OP_FRIEND_BLOCK, 8, false, make_friend},
+	{CHAT_OP_FRIEND_BLOCK, 12, false, make_friend},
 	{CHAT_OP_FRIEND_UNBLOCK, 10, false, make_friend},
 	{CHAT_OP_FRIENDS, 10, true, make_friends},
 	{CHAT_OP_FRIENDS_ONLINE, 8, true, make_friends},
-	{CHAT_OP_GROUP_CREATE, 15, false, make_group},
-	{CHAT_OP_GROUP_JOIN, 40, false, make_group},
-	{CHAT_OP_GROUP_LEAVE, 10, false, make_group},
+	{CHAT_OP_GROUP_CREATE, 8, false, make_group},
+	{CHAT_OP_GROUP_JOIN, 90, false, make_group},
+	{CHAT_OP_GROUP_LEAVE, 14, false, make_group},
 	{CHAT_OP_GROUP_INVITE, 15, false, make_group},
 	{CHAT_OP_GROUP_KICK, 15, false, make_group},
-	{CHAT_OP_GROUP_ROLE, 15, false, make_group},
+	{CHAT_OP_GROUP_ROLE, 30, false, make_group},
 	{CHAT_OP_GROUP_UPDATE, 10, false, make_group},
 	{CHAT_OP_GROUP_DISSOLVE, 3, true, make_group},
 	{CHAT_OP_GROUP_MEMBERS, 8, true, make_members},
 	{CHAT_OP_GROUPS, 10, true, make_groups},
 };
 
-static const struct row text_row = {CHAT_OP_APPEND, 0, false, make_text};
-static const struct row person_row = {CHAT_OP_USER_CREATE, 0, true, make_user_create};
+const struct work_row work_text_row = {CHAT_OP_APPEND, 0, false, make_text};
+const struct work_row work_person_row = {CHAT_OP_USER_CREATE, 0, true, make_user_create};
 
-static const struct row *some_row(void)
+const struct work_row *work_some_row(void)
 {
+	const struct work_row *row = rows;
 	unsigned total = 0, at;
-	const struct row *row = rows;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		total += rows[i].weight;
@@ -612,120 +635,7 @@ static const struct row *some_row(void)
 	return row;
 }
 
-/* --- Lanes ------------------------------------------------------------------------------------------- */
-
-enum { KEY_GROUP = 1000 };
-
-/* Whom and what an operation that is not wide concerns. */
-static size_t keys_of(const struct chat_op *op, unsigned keys[KEYS_MAX])
-{
-	const struct chat_target *target = NULL;
-	chat_id user = 0, other = 0, group = 0;
-	size_t count = 0;
-
-	switch (op->kind) {
-	case CHAT_OP_USER_GET:
-		break;
-	case CHAT_OP_PASSWORD_SET:
-		user = op->u.password_set.user;
-		break;
-	case CHAT_OP_DEVICES:
-		user = op->u.devices.user;
-		break;
-	case CHAT_OP_DEVICE_REMOVE:
-		user = op->u.device_remove.user;
-		break;
-	case CHAT_OP_APPEND:
-		user = op->u.append.from;
-		target = &op->u.append.target;
-		break;
-	case CHAT_OP_READ:
-		user = op->u.read.user;
-		target = &op->u.read.target;
-		break;
-	case CHAT_OP_HISTORY:
-		user = op->u.history.user;
-		target = &op->u.history.target;
-		break;
-	case CHAT_OP_TARGET_CHECK:
-		user = op->u.target_check.user;
-		target = &op->u.target_check.target;
-		break;
-	case CHAT_OP_MARKS:
-		for (size_t i = 0; i < op->u.marks.count; i++) {
-			const struct chat_mark_write *item = &op->u.marks.items[i];
-
-			keys[count++] = (unsigned)item->user;
-			keys[count++] =
-				(unsigned)(item->target.group ? KEY_GROUP + item->target.group
-							      : item->target.user);
-		}
-		return count;
-	case CHAT_OP_FRIEND_ACCEPT:
-	case CHAT_OP_FRIEND_DECLINE:
-	case CHAT_OP_FRIEND_REMOVE:
-	case CHAT_OP_FRIEND_BLOCK:
-	case CHAT_OP_FRIEND_UNBLOCK:
-		user = op->u.friendship.user.id;
-		other = op->u.friendship.other.id;
-		break;
-	default:
-		user = op->u.group.user;
-		other = op->u.group.other;
-		group = op->u.group.group;
-		break;
-	}
-	if (target) {
-		other = target->user;
-		group = target->group;
-	}
-	keys[count++] = (unsigned)user;
-	keys[count++] = (unsigned)other;
-	keys[count++] = group ? (unsigned)(KEY_GROUP + group) : 0;
-	return count;
-}
-
-static bool have_to_do(const struct chat_op *a, const struct chat_op *b)
-{
-	unsigned left[KEYS_MAX], right[KEYS_MAX];
-	size_t left_count = keys_of(a, left), right_count = keys_of(b, right);
-
-	for (size_t i = 0; i < left_count; i++)
-		for (size_t k = 0; k < right_count; k++)
-			if (left[i] != 0 && left[i] == right[k])
-				return true;
-	return false;
-}
-
-/* Operations that have to do with each other share a lane, and others do not. */
-static void lanes_by_need(struct chat_op **ops, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		ops[i]->lane = i + 1;
-		for (size_t k = 0; k < i; k++) {
-			uint64_t lane = ops[k]->lane;
-
-			if (lane == ops[i]->lane || !have_to_do(ops[k], ops[i]))
-				continue;
-			for (size_t j = 0; j <= i; j++)
-				if (ops[j]->lane == lane)
-					ops[j]->lane = ops[i]->lane;
-		}
-	}
-}
-
-/* As the node has it: one for each conversation. */
-static void lane_of_conversation(struct chat_op *op)
-{
-	const struct chat_op_append *append = &op->u.append;
-
-	op->lane = append->target.group ? append->target.group | UINT64_C(1) << 63
-					: append->from + append->target.user;
-}
-
-/* --- Batches ----------------------------------------------------------------------------------------- */
-
-static struct chat_op *make_one(const struct row *row)
+struct chat_op *work_make(const struct work_row *row)
 {
 	struct chat_op *op = chat_op_create(row->kind);
 
@@ -735,112 +645,4 @@ static struct chat_op *make_one(const struct row *row)
 	op->now_ms = percent(10) ? work.now_ms - work_chance(1000) : work.now_ms;
 	row->make(op);
 	return op;
-}
-
-size_t work_people(struct chat_op **ops)
-{
-	for (size_t i = 0; i < PEOPLE; i++)
-		ops[i] = make_one(&person_row);
-	return PEOPLE;
-}
-
-static bool has_room(const struct row *row, size_t made)
-{
-	return (row->kind != CHAT_OP_USER_CREATE ||
-		(model.user_count < MODEL_USERS_MAX && made == 0)) &&
-	       (row->kind != CHAT_OP_GROUP_CREATE || model.conv_count < GROUPS_USUAL);
-}
-
-void work_batch(struct chat_op **ops, size_t count)
-{
-	enum {
-		TEXTS,
-		CELLED,
-		ANYTHING
-	} sort = percent(35)   ? TEXTS
-		 : percent(50) ? CELLED
-			       : ANYTHING;
-
-	for (size_t i = 0; i < count; i++) {
-		const struct row *row = sort == TEXTS ? &text_row : some_row();
-
-		while (!has_room(row, i) || (sort == CELLED && row->wide))
-			row = some_row();
-		work.cell = sort == CELLED ? (int)work_chance(CELLS) : -1;
-		ops[i] = make_one(row);
-		ops[i]->lane = 1;
-		if (sort == TEXTS)
-			lane_of_conversation(ops[i]);
-	}
-	work.cell = -1;
-	if (sort == CELLED)
-		lanes_by_need(ops, count);
-}
-
-/* --- An audit ---------------------------------------------------------------------------------------- */
-
-static struct chat_op *ask(enum chat_op_kind kind)
-{
-	struct chat_op *op = chat_op_create(kind);
-
-	assert(op);
-	op->now_ms = work.now_ms;
-	return op;
-}
-
-static struct chat_op *ask_history(chat_id user, struct chat_target target)
-{
-	struct chat_op *op = ask(CHAT_OP_HISTORY);
-
-	op->u.history.user = user;
-	op->u.history.target = target;
-	op->u.history.limit = 2000;
-	op->u.history.bytes_max = SIZE_MAX;
-	return op;
-}
-
-static size_t audit_user(struct chat_op **ops, chat_id user)
-{
-	size_t count = 0;
-
-	ops[count] = ask(CHAT_OP_DEVICES);
-	ops[count]->u.devices.user = user;
-	ops[count++]->u.devices.lease_ms = LEASE_MS;
-	ops[count] = ask(CHAT_OP_FRIENDS);
-	ops[count]->u.friends.user = user;
-	ops[count]->u.friends.limit = CHAT_PAGE_MAX;
-	ops[count++]->u.friends.lease_ms = LEASE_MS;
-	ops[count] = ask(CHAT_OP_GROUPS);
-	ops[count]->u.groups.user = user;
-	ops[count]->u.groups.limit = CHAT_PAGE_MAX;
-	ops[count++]->u.groups.bytes_max = SIZE_MAX;
-	for (size_t i = 0; i < model.users[user].device_count; i++) {
-		ops[count] = ask(CHAT_OP_CONVERSATIONS);
-		ops[count]->u.conversations.user = user;
-		ops[count]->u.conversations.device = model.users[user].devices[i].name;
-		ops[count]->u.conversations.limit = CHAT_PAGE_MAX;
-		ops[count++]->u.conversations.bytes_max = SIZE_MAX;
-	}
-	for (size_t i = 1; i <= model.conv_count; i++) {
-		const struct model_conv *conv = &model.convs[i];
-
-		if (!model_member(&model.convs[i], user))
-			continue;
-		ops[count++] = ask_history(
-			user, conv->is_group ? (struct chat_target){.group = i}
-					     : (struct chat_target){.user = conv->low == user
-										    ? conv->high
-										    : conv->low});
-	}
-	return count;
-}
-
-size_t work_audit(struct chat_op **ops, size_t room)
-{
-	size_t count = 0;
-
-	for (chat_id user = 1; user <= model.user_count; user++)
-		count += audit_user(ops + count, user);
-	assert(count <= room);
-	return count;
 }

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/* What operations a batch may hold, and in which lanes they are, so that it ends as it would one by one. */
+#include "model_check.h"
+
+enum {
+	PEOPLE = 20, /* are to be made first; some have names that are taken */
+	GROUPS_USUAL = 400,
+	FIRST_MS = 1000000,
+	KEYS_MAX = 8
+};
+
+/* --- Lanes ------------------------------------------------------------------------------------------- */
+
+enum { KEY_GROUP = 1000 };
+
+/* Whom and what an operation that is not wide concerns. */
+static size_t keys_of(const struct chat_op *op, unsigned keys[KEYS_MAX])
+{
+	const struct chat_target *target = NULL;
+	chat_id user = 0, other = 0, group = 0;
+	size_t count = 0;
+
+	switch (op->kind) {
+	case CHAT_OP_USER_GET:
+		break;
+	case CHAT_OP_PASSWORD_SET:
+		user = op->u.password_set.user;
+		break;
+	case CHAT_OP_DEVICES:
+		user = op->u.devices.user;
+		break;
+	case CHAT_OP_DEVICE_REMOVE:
+		user = op->u.device_remove.user;
+		break;
+	case CHAT_OP_APPEND:
+		user = op->u.append.from;
+		target = &op->u.append.target;
+		break;
+	case CHAT_OP_READ:
+		user = op->u.read.user;
+		target = &op->u.read.target;
+		break;
+	case CHAT_OP_HISTORY:
+		user = op->u.history.user;
+		target = &op->u.history.target;
+		break;
+	case CHAT_OP_TARGET_CHECK:
+		user = op->u.target_check.user;
+		target = &op->u.target_check.target;
+		break;
+	case CHAT_OP_MARKS:
+		for (size_t i = 0; i < op->u.marks.count; i++) {
+			const struct chat_mark_write *item = &op->u.marks.items[i];
+
+			keys[count++] = (unsigned)item->user;
+			keys[count++] =
+				(unsigned)(item->target.group ? KEY_GROUP + item->target.group
+							      : item->target.user);
+		}
+		return count;
+	case CHAT_OP_FRIEND_ACCEPT:
+	case CHAT_OP_FRIEND_DECLINE:
+	case CHAT_OP_FRIEND_REMOVE:
+	case CHAT_OP_FRIEND_BLOCK:
+	case CHAT_OP_FRIEND_UNBLOCK:
+		user = op->u.friendship.user.id;
+		other = op->u.friendship.other.id;
+		break;
+	default:
+		user = op->u.group.user;
+		other = op->u.group.other;
+		group = op->u.group.group;
+		break;
+	}
+	if (target) {
+		other = target->user;
+		group = target->group;
+	}
+	keys[count++] = (unsigned)user;
+	keys[count++] = (unsigned)other;
+	keys[count++] = group ? (unsigned)(KEY_GROUP + group) : 0;
+	return count;
+}
+
+static bool have_to_do(const struct chat_op *a, const struct chat_op *b)
+{
+	unsigned left[KEYS_MAX], right[KEYS_MAX];
+	size_t left_count = keys_of(a, left), right_count = keys_of(b, right);
+
+	for (size_t i = 0; i < left_count; i++)
+		for (size_t k = 0; k < right_count; k++)
+			if (left[i] != 0 && left[i] == right[k])
+				return true;
+	return false;
+}
+
+/* Operations that have to do with each other share a lane, and others do not. */
+static void lanes_by_need(struct chat_op **ops, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		ops[i]->lane = i + 1;
+		for (size_t k = 0; k < i; k++) {
+			uint64_t lane = ops[k]->lane;
+
+			if (lane == ops[i]->lane || !have_to_do(ops[k], ops[i]))
+				continue;
+			for (size_t j = 0; j <= i; j++)
+				if (ops[j]->lane == lane)
+					ops[j]->lane = ops[i]->lane;
+		}
+	}
+}
+
+/* As the node has it: one for each conversation. */
+static void lane_of_conversation(struct chat_op *op)
+{
+	const struct chat_op_append *append = &op->u.append;
+
+	op->lane = append->target.group ? append->target.group | UINT64_C(1) << 63
+					: append->from + append->target.user;
+}
+
+/* --- Batches ----------------------------------------------------------------------------------------- */
+
+void work_begin(uint64_t seed)
+{
+	work = (struct work){.now_ms = FIRST_MS, .cell = -1};
+	chance_seed(&work.chance, seed);
+}
+
+size_t work_people(struct chat_op **ops)
+{
+	for (size_t i = 0; i < PEOPLE; i++)
+		ops[i] = work_make(&work_person_row);
+	return PEOPLE;
+}
+
+static bool has_room(const struct work_row *row, size_t made)
+{
+	return (row->kind != CHAT_OP_USER_CREATE ||
+		(model.user_count < MODEL_USERS_MAX && made == 0)) &&
+	       (row->kind != CHAT_OP_GROUP_CREATE || model.conv_count < GROUPS_USUAL);
+}
+
+void work_batch(struct chat_op **ops, size_t count)
+{
+	enum { TEXTS, CELLED, ANYTHING } sort;
+	uint32_t chance = chance_below(&work.chance, 100);
+
+	sort = chance < 35 ? TEXTS : chance < 70 ? CELLED : ANYTHING;
+	for (size_t i = 0; i < count; i++) {
+		const struct work_row *row = sort == TEXTS ? &work_text_row : work_some_row();
+
+		while (!has_room(row, i) || (sort == CELLED && row->wide))
+			row = work_some_row();
+		work.cell = sort == CELLED ? (int)chance_below(&work.chance, CELLS) : -1;
+		ops[i] = work_make(row);
+		ops[i]->lane = 1;
+		if (sort == TEXTS)
+			lane_of_conversation(ops[i]);
+	}
+	work.cell = -1;
+	if (sort == CELLED)
+		lanes_by_need(ops, count);
+}
+
+/* --- An audit ---------------------------------------------------------------------------------------- */
+
+static struct chat_op *ask(enum chat_op_kind kind)
+{
+	struct chat_op *op = chat_op_create(kind);
+
+	assert(op);
+	op->now_ms = work.now_ms;
+	return op;
+}
+
+static struct chat_op *ask_history(chat_id user, struct chat_target target)
+{
+	struct chat_op *op = ask(CHAT_OP_HISTORY);
+
+	op->u.history.user = user;
+	op->u.history.target = target;
+	op->u.history.limit = 2000;
+	op->u.history.bytes_max = SIZE_MAX;
+	return op;
+}
+
+static size_t audit_user(struct chat_op **ops, chat_id user)
+{
+	size_t count = 0;
+
+	ops[count] = ask(CHAT_OP_DEVICES);
+	ops[count]->u.devices.user = user;
+	ops[count++]->u.devices.lease_ms = LEASE_MS;
+	ops[count] = ask(CHAT_OP_FRIENDS);
+	ops[count]->u.friends.user = user;
+	ops[count]->u.friends.limit = CHAT_PAGE_MAX;
+	ops[count++]->u.friends.lease_ms = LEASE_MS;
+	ops[count] = ask(CHAT_OP_GROUPS);
+	ops[count]->u.groups.user = user;
+	ops[count]->u.groups.limit = CHAT_PAGE_MAX;
+	ops[count++]->u.groups.bytes_max = SIZE_MAX;
+	for (size_t i = 0; i < model.users[user].device_count; i++) {
+		ops[count] = ask(CHAT_OP_CONVERSATIONS);
+		ops[count]->u.conversations.user = user;
+		ops[count]->u.conversations.device = model.users[user].devices[i].name;
+		ops[count]->u.conversations.limit = CHAT_PAGE_MAX;
+		ops[count++]->u.conversations.bytes_max = SIZE_MAX;
+	}
+	for (size_t i = 1; i <= model.conv_count; i++) {
+		const struct model_conv *conv = &model.convs[i];
+
+		if (!model_member(&model.convs[i], user))
+			continue;
+		ops[count++] = ask_history(
+			user, conv->is_group ? (struct chat_target){.group = i}
+					     : (struct chat_target){.user = conv->low == user
+										    ? conv->high
+										    : conv->low});
+	}
+	return count;
+}
+
+size_t work_audit(struct chat_op **ops, size_t room)
+{
+	size_t count = 0;
+
+	for (chat_id user = 1; user <= model.user_count; user++)
+		count += audit_user(ops + count, user);
+	assert(count <= room);
+	return count;
+}
