@@ -308,7 +308,7 @@ static void make_session_open(struct chat_op *op)
 	device = model_device(user, name);
 	if (device && device->token.len > 0 && percent(30)) {
 		open->token = device->token;
-	} else if (percent(15)) {
+	} else if (percent(35)) {
 		open->token = work.lost.len > 0 && percent(70)
 				      ? work.lost
 				      : made(op, "t%u", work_chance(work.token + 1));
@@ -588,7 +588,7 @@ static const struct work_row rows[] = {
 	{CHAT_OP_USER_GET, 5, false, make_user_get},
 	{CHAT_OP_CREDENTIAL_GET, 5, true, make_user_get},
 	{CHAT_OP_PASSWORD_SET, 10, false, make_password_set},
-	{CHAT_OP_SESSION_OPEN, 70, true, make_session_open},
+	{CHAT_OP_SESSION_OPEN, 110, true, make_session_open},
 	{CHAT_OP_SESSION_CLOSE, 20, true, make_session_close},
 	{CHAT_OP_DEVICES, 8, false, make_devices},
 	{CHAT_OP_DEVICE_REMOVE, 8, false, make_device_remove},
