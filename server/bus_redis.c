@@ -176,7 +176,6 @@ static void bus_tell_confirmed(struct bus_redis *bus)
 		return;
 	bus->confirmed = number;
 	chat_node_bus_confirmed(bus->server->node, number);
-	server_turn(bus->server);
 }
 
 static void link_up(struct link *link)
@@ -199,7 +198,6 @@ static void link_up(struct link *link)
 		    REDIS_OK)
 			link_down(link, "out of memory");
 		timer_arm(bus->flush, 0);
-		server_turn(bus->server);
 	} else if (host->lost) {
 		host->lost = false;
 		chat_node_bus_lost(bus->server->node);
@@ -301,7 +299,6 @@ static void on_message(struct host *host, const redisReply *reply)
 	}
 	chat_node_bus_receive(host->bus->server->node,
 			      (struct chat_view){payload->str, payload->len});
-	server_turn(host->bus->server);
 }
 
 static void on_pubsub(redisAsyncContext *redis, void *answer, void *unused)

@@ -14,6 +14,7 @@
 #include "connection.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <netinet/in.h>
@@ -36,6 +37,13 @@ enum {
 	FLUSH_MS = 10000, /* a closed connection whose peer does not read is dropped after it */
 	LINGER_MS = 2000  /* after the last byte, so that a reset does not destroy it */
 };
+
+/*
+ * Output. A bufferevent left to itself spends four system calls on a small answer: the loop is asked for writability, tells of it, the
+ * answer is written, the loop is asked no more. So a plain one has EV_WRITE off: what is sent to it in a turn is
+ * written when the turn ends, all at once, and only where the kernel takes less is EV_WRITE on until the rest is gone. Under TLS it is
+ * always on.
+ */
 
 /* --- Life -------------------------------------------------------------------------------------------- */
 
@@ -61,6 +69,29 @@ static void connection_unresume(struct connection *c)
 	c->resuming = false;
 }
 
+static void connection_add_unwritten(struct connection *c)
+{
+	struct connection **head = &c->server->unwritten;
+
+	if (c->unwritten_link)
+		return;
+	c->next_unwritten = *head;
+	c->unwritten_link = head;
+	if (c->next_unwritten)
+		c->next_unwritten->unwritten_link = &c->next_unwritten;
+	*head = c;
+}
+
+static void connection_remove_unwritten(struct connection *c)
+{
+	if (!c->unwritten_link)
+		return;
+	*c->unwritten_link = c->next_unwritten;
+	if (c->next_unwritten)
+		c->next_unwritten->unwritten_link = c->unwritten_link;
+	c->unwritten_link = NULL;
+}
+
 void connection_free(struct connection *c)
 {
 	struct server *server = c->server;
@@ -68,6 +99,7 @@ void connection_free(struct connection *c)
 	if (connection_is_known(c))
 		table_remove(&server->table, c);
 	connection_unresume(c);
+	connection_remove_unwritten(c);
 	if (c->prev)
 		c->prev->next = c->next;
 	else
@@ -89,7 +121,6 @@ static void connection_break(struct connection *c)
 	connection_free(c);
 	if (number != 0)
 		chat_node_disconnect(server->node, number);
-	server_turn(server);
 }
 
 /* --- Closing ----------------------------------------------------------------------------------------- */
@@ -194,7 +225,6 @@ static void connection_feed(struct connection *c)
 	} else if (c->state == CONNECTION_OPEN && c->ended) {
 		chat_node_input_end(c->server->node, c->number);
 	}
-	server_turn(c->server);
 }
 
 void connection_resume_all(struct server *server)
@@ -229,17 +259,53 @@ static void on_read(struct bufferevent *bev, void *context)
 		connection_discard(c);
 }
 
-static void on_write(struct bufferevent *bev, void *context)
+/* Some of the output is gone. */
+static void connection_wrote(struct connection *c)
 {
-	struct connection *c = context;
-
-	(void)bev;
 	if (!connection_is_known(c)) {
 		connection_advance(c);
 	} else if (c->full && connection_queued(c) <= c->server->config.output_high / 2) {
 		c->full = false;
 		chat_node_drained(c->server->node, c->number);
-		server_turn(c->server);
+	}
+}
+
+static void on_write(struct bufferevent *bev, void *context)
+{
+	struct connection *c = context;
+
+	if (!c->tls && connection_queued(c) == 0)
+		bufferevent_disable(bev, EV_WRITE);
+	connection_wrote(c);
+}
+
+/* Where EV_WRITE is on the loop writes. Otherwise as bufferevents write themselves: their output is frozen but for that. */
+static void connection_write(struct connection *c)
+{
+	struct evbuffer *output = bufferevent_get_output(c->bev);
+	int written;
+
+	if (bufferevent_get_enabled(c->bev) & EV_WRITE || connection_queued(c) == 0)
+		return;
+	evbuffer_unfreeze(output, 1);
+	written = evbuffer_write(output, bufferevent_getfd(c->bev));
+	evbuffer_freeze(output, 1);
+	if (written < 0 && errno != EAGAIN && errno != EINTR) {
+		connection_break(c);
+		return;
+	}
+	if (connection_queued(c) > 0)
+		bufferevent_enable(c->bev, EV_WRITE);
+	connection_wrote(c);
+}
+
+void connection_write_all(struct server *server)
+{
+	struct connection *c;
+
+	while ((c = server->unwritten) != NULL) {
+		connection_remove_unwritten(c);
+		connection_write(c);
 	}
 }
 
@@ -254,7 +320,8 @@ static void on_event(struct bufferevent *bev, short what, void *context)
 		return;
 	}
 	c->ended = true;
-	bufferevent_enable(bev, EV_WRITE); /* which the end of a TLS peer's input stops */
+	if (c->tls)
+		bufferevent_enable(bev, EV_WRITE); /* which the end of the peer's input stops */
 	if (c->state == CONNECTION_OPEN)
 		connection_feed(c);
 	else if (!connection_is_known(c))
@@ -292,6 +359,7 @@ static int transport_send(void *context, uint64_t number, struct chat_buf *buf)
 	c->queued_total += buf->len;
 	if (evbuffer_get_length(output) >= server->config.output_high)
 		c->full = true;
+	connection_add_unwritten(c);
 	return 0;
 }
 
@@ -371,6 +439,7 @@ static struct connection *connection_new(struct server *server, evutil_socket_t 
 		return NULL;
 	}
 	c->server = server;
+	c->tls = tls;
 	c->state = CONNECTION_CLOSING;
 	evtimer_assign(&c->timer, server->base, on_timer, c);
 	c->next = server->connections;
@@ -419,7 +488,8 @@ bool connection_accept(struct server *server, evutil_socket_t fd, const struct s
 	table_add(&server->table, c);
 	connection_configure(c);
 	bufferevent_setcb(c->bev, on_read, on_write, on_event, c);
-	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
-	server_turn(server);
+	bufferevent_enable(c->bev, EV_READ);
+	if (!tls) /* which it is from the beginning */
+		bufferevent_disable(c->bev, EV_WRITE);
 	return true;
 }

@@ -24,6 +24,7 @@ struct connection {
 	struct server *server;
 	uint64_t number;
 	enum connection_state state;
+	bool tls;
 	bool ended;    /* the peer has closed its sending half */
 	bool full;     /* its output has passed output_high and not fallen below half of it since */
 	bool resuming; /* it is in the server's list of those to resume */
@@ -34,6 +35,8 @@ struct connection {
 	struct event timer;  /* of closing */
 	struct connection *next_in_table;
 	struct connection *next_resuming;
+	struct connection *next_unwritten,
+		**unwritten_link;	/* NULL: it is not in the server's list */
 	struct connection *prev, *next; /* all of the server's */
 };
 
@@ -46,6 +49,8 @@ void connection_free(struct connection *connection);
 void connection_configure(struct connection *connection);
 /* Gives all those that asked for it their input again. From the loop, never from within the node. */
 void connection_resume_all(struct server *server);
+/* Writes what was sent to each in this turn of the loop, which is at its end. */
+void connection_write_all(struct server *server);
 
 /* The transport port; its context is the server. */
 extern const struct chat_transport_ops connection_transport;

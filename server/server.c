@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The server's loop. Each event (a socket, the store's completions, the clock, a signal) enters the node, and then
- * server_turn sets the clock anew.
+ * The server's loop. In each turn the events that are there (sockets, the store's completions, the clock, signals) enter the node,
+ * and when all of them have, what the node has said is written and the clock set anew.
  *
  *   RUNNING --SIGTERM, SIGINT--> DRAINING --nobody is left, or drain_timeout--> DRAINED
  *
@@ -43,16 +43,14 @@ static void server_finish_drain(struct server *server)
 	    !chat_node_is_drained(server->node))
 		return;
 	server->state = SERVER_DRAINED;
-	event_base_loopbreak(server->base);
 }
 
-void server_turn(struct server *server)
+static void server_set_clock(struct server *server)
 {
 	uint64_t at_ms = chat_node_deadline(server->node);
 	uint64_t now_ms;
 	struct timeval delay;
 
-	server_finish_drain(server);
 	if (at_ms == server->tick_at_ms)
 		return;
 	server->tick_at_ms = at_ms;
@@ -73,7 +71,6 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
 	(void)what;
 	server->tick_at_ms = UINT64_MAX;
 	chat_node_tick(server->node);
-	server_turn(server);
 }
 
 void server_wake(struct server *server)
@@ -90,6 +87,17 @@ static void on_wake(evutil_socket_t fd, short what, void *context)
 	(void)fd;
 	(void)what;
 	connection_resume_all(context);
+}
+
+/* 0, or that the loop cannot go on. */
+static int server_turn(struct server *server)
+{
+	int result = event_base_loop(server->base, EVLOOP_ONCE);
+
+	connection_write_all(server);
+	server_finish_drain(server);
+	server_set_clock(server);
+	return result;
 }
 
 /* --- The store --------------------------------------------------------------------------------------- */
@@ -139,7 +147,6 @@ static void on_completions(evutil_socket_t fd, short what, void *context)
 		chat_node_complete(server->node, op);
 	}
 	server_watch_store(server);
-	server_turn(server);
 }
 
 /* --- Signals ----------------------------------------------------------------------------------------- */
@@ -179,7 +186,6 @@ static void on_stop(evutil_socket_t signal_number, short what, void *context)
 	proxy_close_all(server);
 	event_add(server->drain_end, &limit);
 	chat_node_drain(server->node);
-	server_turn(server);
 }
 
 static void on_left(const char *key)
@@ -230,7 +236,6 @@ static void on_reload(evutil_socket_t signal_number, short what, void *context)
 	for (c = server->connections; c; c = c->next)
 		connection_configure(c);
 	log_event(CHAT_LOG_INFO, "reloaded", NULL);
-	server_turn(server);
 }
 
 /* --- Life -------------------------------------------------------------------------------------------- */
@@ -409,8 +414,9 @@ int server_run(struct server *server)
 		listener_start(server->listeners[i]);
 	log_event(CHAT_LOG_INFO, "ready", "node", server->config.node, "version", CHATD_VERSION,
 		  NULL);
-	server_turn(server);
-	event_base_dispatch(server->base);
+	server_set_clock(server);
+	while (server->state != SERVER_DRAINED && server_turn(server) == 0)
+		;
 	server_log_end(server);
 	return server->state == SERVER_DRAINED ? 0 : 1;
 }

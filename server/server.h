@@ -36,12 +36,13 @@ struct server {
 	size_t connection_count;
 	struct proxy *proxies; /* accepted; their PROXY header has not come yet */
 	size_t proxy_count;
-	struct connection *resuming; /* to be given their input again */
-	struct event *wake;	     /* for that */
-	struct event *tick;	     /* the node's deadline */
-	uint64_t tick_at_ms;	     /* UINT64_MAX: not armed */
-	struct event *drain_end;     /* drain_timeout */
-	int completions_fd;	     /* an eventfd: the pool has completions */
+	struct connection *unwritten; /* something was sent to them in this turn */
+	struct connection *resuming;  /* to be given their input again */
+	struct event *wake;	      /* for that */
+	struct event *tick;	      /* the node's deadline */
+	uint64_t tick_at_ms;	      /* UINT64_MAX: not armed */
+	struct event *drain_end;      /* drain_timeout */
+	int completions_fd;	      /* an eventfd: the pool has completions */
 	struct event *completions;
 	struct event *signals[SERVER_SIGNALS];
 	uint64_t store_failures;      /* logged so far */
@@ -55,8 +56,6 @@ CHAT_MUST_CHECK int server_create(const struct options *options, const struct co
 int server_run(struct server *server);
 void server_destroy(struct server *server);
 
-/* To be called at the end of every event in which the node was entered. */
-void server_turn(struct server *server);
 /* Has the loop call connection_resume_all. May be called from within the node. */
 void server_wake(struct server *server);
 
