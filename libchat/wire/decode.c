@@ -51,18 +51,13 @@ static enum chat_decode_result decode_object(struct chat_view line, json_t *obje
 	}
 }
 
-static enum chat_decode_result
-json_decode_request(struct chat_decoder *decoder, struct chat_view bytes, size_t max_frame,
-		    enum chat_login_state login, struct chat_arena *arena, struct chat_request *out,
-		    struct chat_decode_error *error, size_t *consumed)
+enum chat_decode_result chat_wire_decode_line(struct chat_view line, enum chat_login_state login,
+					      struct chat_arena *arena, struct chat_request *out,
+					      struct chat_decode_error *error)
 {
-	struct chat_view line;
 	json_t *object = NULL;
-	enum chat_decode_result result =
-		chat_wire_take_line(decoder, bytes, max_frame, &line, consumed);
+	enum chat_decode_result result;
 
-	if (result != CHAT_DECODE_OK)
-		return result;
 	*out = (struct chat_request){.type = CHAT_REQ_COUNT};
 	error->id = (struct chat_request_id){0};
 	result = chat_wire_parse(line, DEPTH_MAX, &object, error);
@@ -70,6 +65,20 @@ json_decode_request(struct chat_decoder *decoder, struct chat_view bytes, size_t
 		result = decode_object(line, object, login, arena, out, error);
 	json_decref(object);
 	return result;
+}
+
+static enum chat_decode_result
+json_decode_request(struct chat_decoder *decoder, struct chat_view bytes, size_t max_frame,
+		    enum chat_login_state login, struct chat_arena *arena, struct chat_request *out,
+		    struct chat_decode_error *error, size_t *consumed)
+{
+	struct chat_view line;
+	enum chat_decode_result result =
+		chat_wire_take_line(decoder, bytes, max_frame, &line, consumed);
+
+	if (result != CHAT_DECODE_OK || chat_wire_decode_fast(line, login, arena, out))
+		return result;
+	return chat_wire_decode_line(line, login, arena, out, error);
 }
 
 const struct chat_codec chat_codec_json = {

@@ -52,6 +52,14 @@ enum chat_decode_result chat_wire_take_line(struct chat_decoder *decoder, struct
 enum chat_decode_result chat_wire_parse(struct chat_view line, int depth_max, json_t **out,
 					struct chat_decode_error *error);
 
+/* A request off its line, whatever it is. CHAT_DECODE_OK, BAD (with *error) or NOMEM. */
+enum chat_decode_result chat_wire_decode_line(struct chat_view line, enum chat_login_state login,
+					      struct chat_arena *arena, struct chat_request *out,
+					      struct chat_decode_error *error);
+/* The same where it is one of the hottest and plain. False: it is declined, and *out and the arena may hold anything. */
+bool chat_wire_decode_fast(struct chat_view line, enum chat_login_state login,
+			   struct chat_arena *arena, struct chat_request *out);
+
 /* Fills in the error, its id aside; CHAT_DECODE_BAD. */
 enum chat_decode_result chat_wire_refuse(struct chat_decode_error *error, enum chat_code code,
 					 const char *message);

@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #include "codec.h"
+#include "wire/wire.h"
 
 enum { REQUEST_DEPTH_MAX = 16 };
 
@@ -159,6 +160,21 @@ static struct chat_view line_of(struct chat_view bytes, size_t consumed)
 	return (struct chat_view){bytes.data + start, consumed - 1 - start};
 }
 
+/* What is taken the quick way is what the whole decoder makes of it. */
+static void fast_is_the_same(struct chat_view line, enum chat_login_state login)
+{
+	struct chat_arena arena = {0};
+	struct chat_request fast, whole;
+	struct chat_decode_error error;
+
+	if (chat_wire_decode_fast(line, login, &arena, &fast)) {
+		assert(chat_wire_decode_line(line, login, &arena, &whole, &error) ==
+		       CHAT_DECODE_OK);
+		fuzz_requests_are_equal(&fast, &whole);
+	}
+	chat_arena_finish(&arena);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input input = {data, size};
@@ -176,6 +192,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		result = chat_codec_json.decode_request(&decoder, bytes, CHAT_FRAME_DEFAULT, login,
 							&arena, &request, &error, &consumed);
 		assert(consumed <= bytes.len && result != CHAT_DECODE_NOMEM);
+		if (result == CHAT_DECODE_OK || result == CHAT_DECODE_BAD)
+			fast_is_the_same(line_of(bytes, consumed), login);
 		if (result == CHAT_DECODE_OK)
 			request_taken(&request, line_of(bytes, consumed));
 		else if (result == CHAT_DECODE_BAD)
