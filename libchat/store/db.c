@@ -179,8 +179,13 @@ bool chat_db_is_member(struct db *db, uint64_t conversation, chat_id user)
 
 bool chat_db_blocked(struct db *db, chat_id a, chat_id b)
 {
-	return a != b && (chat_db_friend_state(db, a, b) == CHAT_FRIEND_BLOCKED ||
-			  chat_db_friend_state(db, b, a) == CHAT_FRIEND_BLOCKED);
+	return a != b &&
+	       chat_db_number(
+		       db,
+		       "SELECT 1 FROM friendship WHERE user=? AND other=? AND state=?"
+		       " UNION ALL"
+		       " SELECT 1 FROM friendship WHERE user=? AND other=? AND state=? LIMIT 1",
+		       "iiniin", a, b, CHAT_FRIEND_BLOCKED, b, a, CHAT_FRIEND_BLOCKED) != 0;
 }
 
 enum chat_friend_state chat_db_friend_state(struct db *db, chat_id user, chat_id other)

@@ -34,10 +34,35 @@ struct db_driver {
 	bool locks;
 };
 
+/* A conversation as one of its members stands in it. Of a direct one that has not begun all but the id is 0. */
+struct rule_place {
+	uint64_t id; /* 0: there is none */
+	bool has_begun;
+	uint64_t last_seq;
+	int64_t last_ms;
+	uint32_t epoch;
+	uint64_t joined_seq;
+	uint64_t read_seq;
+	uint64_t delivered_seq; /* the furthest of all the member's devices */
+	enum chat_role role;
+};
+
+/*
+ * Sends of one person into one conversation that follow each other in a transaction, as they do where someone writes quickly: that they
+ * may is found out once, and where the conversation ends then is written once, when something else comes (chat_rule_end_run).
+ */
+struct rule_run {
+	chat_id from; /* 0: there is none */
+	struct chat_target target;
+	bool friends_only;
+	struct rule_place place;
+};
+
 struct db {
 	struct chat_backend base;
 	const struct db_driver *driver;
 	bool failed; /* in this transaction */
+	struct rule_run run;
 	struct chat_store_limits limits;
 };
 

@@ -15,6 +15,8 @@ db_rule chat_rule_node_start, chat_rule_node_beat, chat_rule_node_stop, chat_rul
 db_rule chat_rule_user_create, chat_rule_user_get, chat_rule_credential_get, chat_rule_password_set;
 db_rule chat_rule_session_open, chat_rule_session_close, chat_rule_devices, chat_rule_device_remove;
 db_rule chat_rule_append;
+/* To be called before any other rule than the append's, and before the commit. */
+void chat_rule_end_run(struct db *db);
 db_rule chat_rule_read, chat_rule_marks, chat_rule_history, chat_rule_conversations,
 	chat_rule_target_check, chat_rule_sync;
 db_rule chat_rule_friend_add, chat_rule_friend_accept, chat_rule_friend_decline,
@@ -30,19 +32,6 @@ static inline void rule_refuse(struct chat_op *op, enum chat_code code, const ch
 	op->code = code;
 	op->detail = detail;
 }
-
-/* Where a conversation is, seen by one of its members. Of a direct one that has not begun all but the id is 0. */
-struct rule_place {
-	uint64_t id; /* 0: there is none */
-	bool has_begun;
-	uint64_t last_seq;
-	int64_t last_ms;
-	uint32_t epoch;
-	uint64_t joined_seq;
-	uint64_t read_seq;
-	uint64_t delivered_seq; /* the furthest of all the member's devices */
-	enum chat_role role;
-};
 
 /*
  * Finds the conversation that a user names: CHAT_CODE_OK, no_such_user, no_such_group, not_a_member.

@@ -56,7 +56,7 @@ static enum chat_code append_place(struct db *db, const struct chat_op_append *a
 {
 	uint64_t id = append->target.group;
 
-	if (id == 0)
+	if (id == 0 && db->driver->locks)
 		id = chat_db_direct_id(db, append->from, append->target.user);
 	if (id != 0)
 		chat_db_lock_conversation(db, id);
@@ -155,16 +155,44 @@ static void append_change(struct db *db, const struct chat_op_append *append, ui
 	}
 }
 
-static void append_write(struct db *db, struct chat_op *op, const struct rule_place *place,
+/* --- Runs -------------------------------------------------------------------------------------------- */
+
+static bool run_has(const struct rule_run *run, const struct chat_op_append *append)
+{
+	return run->from == append->from && run->target.user == append->target.user &&
+	       run->target.group == append->target.group &&
+	       run->friends_only == append->friends_only && append->kind == CHAT_MESSAGE_TEXT;
+}
+
+static void place_write_end(struct db *db, const struct rule_place *place, chat_id from)
+{
+	chat_db_run(db, "UPDATE conversation SET last_seq=?,last_ms=? WHERE id=?", "iii",
+		    place->last_seq, place->last_ms, place->id);
+	chat_db_run(db, "UPDATE member SET read_seq=? WHERE conversation=? AND user=?", "iii",
+		    place->last_seq, place->id, from);
+}
+
+void chat_rule_end_run(struct db *db)
+{
+	if (db->run.from != 0)
+		place_write_end(db, &db->run.place, db->run.from);
+	db->run = (struct rule_run){0};
+}
+
+/* --- Writing ----------------------------------------------------------------------------------------- */
+
+/* The message, at the conversation's end, which moves on. */
+static void append_write(struct db *db, struct chat_op *op, struct rule_place *place,
 			 struct chat_view digest)
 {
 	struct chat_op_append *append = &op->u.append;
 
-	append->seq = place->last_seq + 1;
-	append->time_ms = op->now_ms > place->last_ms ? op->now_ms : place->last_ms;
+	place->last_seq++;
+	if (op->now_ms > place->last_ms)
+		place->last_ms = op->now_ms;
+	append->seq = place->last_seq;
+	append->time_ms = place->last_ms;
 	append->epoch = place->epoch;
-	chat_db_run(db, "UPDATE conversation SET last_seq=?,last_ms=? WHERE id=?", "iii",
-		    append->seq, append->time_ms, place->id);
 	chat_db_run(db,
 		    "INSERT INTO message(conversation,seq,kind,sender,time_ms,changes,flags,cid,"
 		    "digest,text,data) VALUES(?,?,?,?,?,?,0,?,?,?,?)",
@@ -173,8 +201,23 @@ static void append_write(struct db *db, struct chat_op *op, const struct rule_pl
 		    append->cid.len > 0 ? digest : (struct chat_view){0}, append->text,
 		    append->data);
 	append_change(db, append, place->id);
-	chat_db_run(db, "UPDATE member SET read_seq=? WHERE conversation=? AND user=?", "iii",
-		    append->seq, place->id, append->from);
+}
+
+/* What has to be true of one that is not part of a run. */
+static bool append_check(struct db *db, struct chat_op *op, struct rule_place *place)
+{
+	const struct chat_op_append *append = &op->u.append;
+	enum chat_code code = append_place(db, append, place);
+
+	if (code == CHAT_CODE_OK)
+		code = append_may_write(db, append);
+	if (code == CHAT_CODE_OK)
+		code = append_may_change(db, append, place);
+	if (code != CHAT_CODE_OK)
+		rule_refuse(op, code, NULL);
+	else if (!place->has_begun)
+		append_begin(db, op, place);
+	return op->code == CHAT_CODE_OK;
 }
 
 void chat_rule_append(struct db *db, struct chat_op *op)
@@ -183,21 +226,23 @@ void chat_rule_append(struct db *db, struct chat_op *op)
 	struct rule_place place;
 	struct rule_digest digest;
 	struct chat_view hash = {0};
-	enum chat_code code;
 
 	if (append->cid.len > 0)
 		hash = chat_rule_digest(&digest, append);
 	if (append_is_answered(db, op, hash))
 		return;
-	code = append_place(db, append, &place);
-	if (code == CHAT_CODE_OK)
-		code = append_may_write(db, append);
-	if (code == CHAT_CODE_OK)
-		code = append_may_change(db, append, &place);
-	if (code != CHAT_CODE_OK)
-		rule_refuse(op, code, NULL);
-	else if (!place.has_begun)
-		append_begin(db, op, &place);
-	if (op->code == CHAT_CODE_OK)
-		append_write(db, op, &place, hash);
+	if (run_has(&db->run, append)) {
+		append_write(db, op, &db->run.place, hash);
+		return;
+	}
+	chat_rule_end_run(db);
+	if (!append_check(db, op, &place))
+		return;
+	append_write(db, op, &place, hash);
+	/* Where others write too, nothing is put off: what is locked is written. Nor is a beginning, whose place is not read. */
+	if (db->driver->locks || !place.has_begun)
+		place_write_end(db, &place, append->from);
+	else
+		db->run = (struct rule_run){append->from, append->target, append->friends_only,
+					    place};
 }

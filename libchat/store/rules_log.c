@@ -6,31 +6,54 @@
 
 #include "chat/codec.h"
 
+/* Of a row that begins with what `PLACE` says. */
+#define PLACE                                                                                      \
+	"c.id,c.last_seq,c.last_ms,c.epoch,m.joined_seq,m.read_seq,m.delivered_seq,m.role"         \
+	" FROM conversation c JOIN member m ON m.conversation=c.id"
+
+static bool place_take(struct db *db, struct db_rows *row, struct rule_place *out)
+{
+	if (!chat_db_next(db, row))
+		return false;
+	out->id = chat_db_u64(db, row, 0);
+	out->has_begun = true;
+	out->last_seq = chat_db_u64(db, row, 1);
+	out->last_ms = (int64_t)chat_db_u64(db, row, 2);
+	out->epoch = (uint32_t)chat_db_u64(db, row, 3);
+	out->joined_seq = chat_db_u64(db, row, 4);
+	out->read_seq = chat_db_u64(db, row, 5);
+	out->delivered_seq = chat_db_u64(db, row, 6);
+	out->role = (enum chat_role)chat_db_u64(db, row, 7);
+	chat_db_end(db, row);
+	return true;
+}
+
+/* Of a direct conversation that has begun, which is what nearly all are, in one question. */
+static bool place_direct(struct db *db, chat_id user, chat_id other, struct rule_place *out)
+{
+	return place_take(
+		db,
+		chat_db_query(db, "SELECT " PLACE " WHERE c.low=? AND c.high=? AND m.user=?", "iii",
+			      user < other ? user : other, user < other ? other : user, user),
+		out);
+}
+
 enum chat_code chat_rule_place(struct db *db, chat_id user, struct chat_target target,
 			       struct rule_place *out)
 {
-	enum chat_code code = chat_db_resolve(db, user, target, &out->id);
-	struct db_rows *row;
+	enum chat_code code;
 
-	*out = (struct rule_place){.id = code == CHAT_CODE_OK ? out->id : 0};
-	if (out->id == 0)
-		return code;
-	row = chat_db_query(db,
-			    "SELECT c.last_seq,c.last_ms,c.epoch,m.joined_seq,m.read_seq,"
-			    "m.delivered_seq,m.role FROM conversation c JOIN member m"
-			    " ON m.conversation=c.id WHERE c.id=? AND m.user=?",
-			    "ii", out->id, user);
-	if (!chat_db_next(db, row))
-		return code;
-	out->has_begun = true;
-	out->last_seq = chat_db_u64(db, row, 0);
-	out->last_ms = (int64_t)chat_db_u64(db, row, 1);
-	out->epoch = (uint32_t)chat_db_u64(db, row, 2);
-	out->joined_seq = chat_db_u64(db, row, 3);
-	out->read_seq = chat_db_u64(db, row, 4);
-	out->delivered_seq = chat_db_u64(db, row, 5);
-	out->role = (enum chat_role)chat_db_u64(db, row, 6);
-	chat_db_end(db, row);
+	*out = (struct rule_place){0};
+	if (target.group == 0 && place_direct(db, user, target.user, out))
+		return CHAT_CODE_OK;
+	code = chat_db_resolve(db, user, target, &out->id);
+	if (code != CHAT_CODE_OK)
+		out->id = 0;
+	else if (target.group != 0)
+		place_take(db,
+			   chat_db_query(db, "SELECT " PLACE " WHERE c.id=? AND m.user=?", "ii",
+					 out->id, user),
+			   out);
 	return code;
 }
 

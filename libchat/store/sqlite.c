@@ -14,8 +14,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "store/db.h"
 #include "store/migration.h"
+#include "store/rules.h"
 
 enum {
 	SQLITE_BUSY_MS =
@@ -166,12 +166,16 @@ static void sqlite_run(struct chat_backend *backend, struct chat_op **ops, size_
 	struct db *db = &sqlite->db;
 
 	db->failed = false;
+	db->run = (struct rule_run){0};
 	chat_db_run(db, sqlite->read_only ? "BEGIN" : "BEGIN IMMEDIATE", "");
 	for (size_t i = 0; i < count && !db->failed; i++) {
 		assert(chat_db_rules[ops[i]->kind]);
+		if (ops[i]->kind != CHAT_OP_APPEND)
+			chat_rule_end_run(db);
 		ops[i]->code = CHAT_CODE_OK;
 		chat_db_rules[ops[i]->kind](db, ops[i]);
 	}
+	chat_rule_end_run(db);
 	chat_db_run(db, "COMMIT", "");
 	if (!db->failed)
 		return;

@@ -206,6 +206,56 @@ static void test_order_within_a_lane(void **state)
 	chat_op_destroy(page);
 }
 
+/* Several sends of one person into one conversation, and amid them what ends, asks for, or changes what they do. */
+static void test_runs(void **state)
+{
+	chat_id ann = user_new("ann"), bob = user_new("bob");
+	uint64_t lane = ann + bob;
+	struct chat_op *read = op_new(CHAT_OP_READ), *block = op_new(CHAT_OP_FRIEND_BLOCK);
+	struct chat_op *list = op_new(CHAT_OP_CONVERSATIONS);
+
+	(void)state;
+	send_text(ann, with(bob), "1", NULL);
+	read->u.read.user = ann;
+	read->u.read.target = with(bob);
+	read->u.read.seq = 9;
+	block->u.friendship.user.id = bob;
+	block->u.friendship.other.id = ann;
+	add_send(ann, with(bob), "2", "two");
+	add_send(ann, with(bob), "3", "three");
+	add_send(ann, with(bob), "2", "two");
+	add_send(ann, with(bob), "4", "");
+	add(read, lane);
+	add_send(ann, with(bob), "5", "");
+	add(append_new(CHAT_MESSAGE_RECALL, ann, with(bob), 5, "", ""), lane);
+	add_send(ann, with(bob), "7", "");
+	add(append_new(CHAT_MESSAGE_EDIT, ann, with(bob), 99, "of nothing", ""), lane);
+	add(block, lane);
+	add_send(ann, with(bob), "no", "");
+	run();
+	for (size_t i = 0; i < 4; i++)
+		expect(batch[i], OK, (const uint64_t[]){2, 3, 2, 4}[i]);
+	assert_true(batch[2]->u.append.duplicate);
+	assert_int_equal(read->code, OK);
+	assert_false(read->u.read.moved); /* one's own sends are read */
+	assert_int_equal(read->u.read.seq, 4);
+	expect(batch[5], OK, 5);
+	expect(batch[6], OK, 6);
+	expect(batch[7], OK, 7);
+	expect(batch[8], CHAT_CODE_NO_SUCH_MESSAGE, 0);
+	assert_int_equal(block->code, OK);
+	expect(batch[10], CHAT_CODE_BLOCKED, 0);
+	finish();
+	list->u.conversations.user = ann;
+	list->u.conversations.device = V("default");
+	list->u.conversations.limit = 10;
+	list->u.conversations.bytes_max = CHAT_PAGE_BYTES_MAX;
+	assert_int_equal(op_run(list), OK);
+	assert_int_equal(list->u.conversations.items[0].last_seq, 7);
+	assert_int_equal(list->u.conversations.items[0].read_seq, 7);
+	chat_op_destroy(list);
+}
+
 /* Texts that a careless statement would break on come back as they were, data too. */
 static void test_awkward_texts(void **state)
 {
@@ -295,14 +345,9 @@ static void test_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(test_sends),
-		CASE(test_refused_among_others),
-		CASE(test_friends_only),
-		CASE(test_cids),
-		CASE(test_order_within_a_lane),
-		CASE(test_awkward_texts),
-		CASE(test_what_goes_along),
-		CASE(test_many),
+		CASE(test_sends),	  CASE(test_refused_among_others), CASE(test_friends_only),
+		CASE(test_cids),	  CASE(test_order_within_a_lane),  CASE(test_runs),
+		CASE(test_awkward_texts), CASE(test_what_goes_along),	   CASE(test_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
