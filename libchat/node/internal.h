@@ -99,16 +99,15 @@ struct session {
 	uint64_t sync_at;	   /* the subscription that has to be in force first */
 	struct node_list
 		swept; /* in node->unswept until a sweep asks about it, then in node->swept */
-	char name[CHAT_NAME_MAX + 1];
 	char device[CHAT_DEVICE_MAX + 1];
 	struct mark *marks; /* ascending by key */
 	size_t mark_count, mark_capacity;
 	size_t behind_count;
-	bool reading;	      /* a page of the catch-up is being read */
-	uint64_t retry_at_ms; /* the catch-up waits for the store until then; 0: it does not */
-	uint64_t wait_at_ms;  /* marks that wait do so until then; 0: none does */
-	struct own_range own[NODE_OWN_RANGES_MAX];
-	size_t own_count;
+	bool reading;	       /* a page of the catch-up is being read */
+	uint64_t retry_at_ms;  /* the catch-up waits for the store until then; 0: it does not */
+	uint64_t wait_at_ms;   /* marks that wait do so until then; 0: none does */
+	struct own_range *own; /* NULL while there is none: most have none */
+	size_t own_count, own_capacity;
 };
 
 struct user {

@@ -55,6 +55,17 @@ struct mark *chat_mark_add(struct session *session, conv_key key, uint64_t seq)
 	return &marks[place];
 }
 
+/* So many of the ranges are left. */
+static void own_keep(struct session *session, size_t count)
+{
+	session->own_count = count;
+	if (count > 0)
+		return;
+	free(session->own);
+	session->own = NULL;
+	session->own_capacity = 0;
+}
+
 void chat_mark_remove(struct session *session, conv_key key)
 {
 	struct mark *mark = chat_mark_get(session, key);
@@ -69,7 +80,7 @@ void chat_mark_remove(struct session *session, conv_key key)
 	for (size_t i = 0; i < session->own_count; i++)
 		if (session->own[i].key != key)
 			session->own[kept++] = session->own[i];
-	session->own_count = kept;
+	own_keep(session, kept);
 }
 
 static void mark_dirty(struct session *session, struct mark *mark)
@@ -98,7 +109,7 @@ static void mark_absorb(struct session *session, struct mark *mark)
 		if (own->last > mark->acked)
 			mark->acked = own->last;
 		memmove(own, own + 1, (session->own_count - i - 1) * sizeof(*own));
-		session->own_count--;
+		own_keep(session, session->own_count - 1);
 		i = 0;
 	}
 }
@@ -112,6 +123,28 @@ void chat_mark_ack(struct session *session, struct mark *mark, uint64_t seq)
 	mark_dirty(session, mark);
 }
 
+/* Room for one more, which the oldest makes at the limit. False: memory is out. */
+static bool own_reserve(struct session *session)
+{
+	size_t capacity = session->own_capacity ? session->own_capacity * 2 : 2;
+	struct own_range *own;
+
+	if (session->own_count < session->own_capacity)
+		return true;
+	if (session->own_count == NODE_OWN_RANGES_MAX) {
+		memmove(session->own, session->own + 1,
+			(NODE_OWN_RANGES_MAX - 1) * sizeof(*session->own));
+		session->own_count--;
+		return true;
+	}
+	own = realloc(session->own, capacity * sizeof(*own));
+	if (!own)
+		return false;
+	session->own = own;
+	session->own_capacity = capacity;
+	return true;
+}
+
 static void own_add(struct session *session, conv_key key, uint64_t seq)
 {
 	for (size_t i = 0; i < session->own_count; i++) {
@@ -122,12 +155,9 @@ static void own_add(struct session *session, conv_key key, uint64_t seq)
 			return;
 		}
 	}
-	if (session->own_count == NODE_OWN_RANGES_MAX) {
-		memmove(session->own, session->own + 1,
-			(NODE_OWN_RANGES_MAX - 1) * sizeof(*session->own));
-		session->own_count--;
-	}
-	session->own[session->own_count++] = (struct own_range){key, seq, seq};
+	/* What is not remembered may be pushed again, and no more. */
+	if (own_reserve(session))
+		session->own[session->own_count++] = (struct own_range){key, seq, seq};
 }
 
 void chat_mark_own(struct session *session, struct mark *mark, uint64_t seq)

@@ -74,6 +74,7 @@ static void destroy_conn(struct conn *conn)
 	chat_credentials_free(conn);
 	if (conn->session) {
 		free(conn->session->marks);
+		free(conn->session->own);
 		free(conn->session);
 	}
 	free(conn);

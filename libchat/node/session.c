@@ -406,7 +406,6 @@ static int session_fill(struct session *session, const struct chat_op_session_op
 {
 	struct chat_node *node = session->conn->node;
 
-	session->name[keep(session->name, CHAT_NAME_MAX, open->name)] = '\0';
 	session->device[keep(session->device, CHAT_DEVICE_MAX, open->device)] = '\0';
 	for (size_t i = 0; i < open->mark_count; i++) {
 		const struct chat_mark_state *state = &open->marks[i];
@@ -555,6 +554,7 @@ void chat_session_end(struct session *session, const struct chat_request_id *log
 	chat_user_remove_session(node, session);
 	node->stats.sessions--;
 	free(session->marks);
+	free(session->own);
 	free(session);
 }
 
