@@ -69,27 +69,27 @@ static void connection_unresume(struct connection *c)
 	c->resuming = false;
 }
 
-static void connection_add_unwritten(struct connection *c)
+static void connection_add_unsettled(struct connection *c)
 {
-	struct connection **head = &c->server->unwritten;
+	struct connection **head = &c->server->unsettled;
 
-	if (c->unwritten_link)
+	if (c->unsettled_link)
 		return;
-	c->next_unwritten = *head;
-	c->unwritten_link = head;
-	if (c->next_unwritten)
-		c->next_unwritten->unwritten_link = &c->next_unwritten;
+	c->next_unsettled = *head;
+	c->unsettled_link = head;
+	if (c->next_unsettled)
+		c->next_unsettled->unsettled_link = &c->next_unsettled;
 	*head = c;
 }
 
-static void connection_remove_unwritten(struct connection *c)
+static void connection_remove_unsettled(struct connection *c)
 {
-	if (!c->unwritten_link)
+	if (!c->unsettled_link)
 		return;
-	*c->unwritten_link = c->next_unwritten;
-	if (c->next_unwritten)
-		c->next_unwritten->unwritten_link = c->unwritten_link;
-	c->unwritten_link = NULL;
+	*c->unsettled_link = c->next_unsettled;
+	if (c->next_unsettled)
+		c->next_unsettled->unsettled_link = c->unsettled_link;
+	c->unsettled_link = NULL;
 }
 
 void connection_free(struct connection *c)
@@ -99,7 +99,7 @@ void connection_free(struct connection *c)
 	if (connection_is_known(c))
 		table_remove(&server->table, c);
 	connection_unresume(c);
-	connection_remove_unwritten(c);
+	connection_remove_unsettled(c);
 	if (c->prev)
 		c->prev->next = c->next;
 	else
@@ -107,7 +107,8 @@ void connection_free(struct connection *c)
 	if (c->next)
 		c->next->prev = c->prev;
 	server->connection_count--;
-	event_del(&c->timer);
+	if (c->timer)
+		event_free(c->timer);
 	bufferevent_free(c->bev);
 	free(c);
 }
@@ -125,11 +126,25 @@ static void connection_break(struct connection *c)
 
 /* --- Closing ----------------------------------------------------------------------------------------- */
 
-static void connection_arm(struct connection *c, unsigned delay_ms)
+/* It was flushing or lingering, for long enough. */
+static void on_timer(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd;
+	(void)what;
+	connection_break(context);
+}
+
+/* False: it is gone. */
+static bool connection_arm(struct connection *c, unsigned delay_ms)
 {
 	struct timeval delay = {.tv_sec = delay_ms / 1000, .tv_usec = delay_ms % 1000 * 1000};
 
-	evtimer_add(&c->timer, &delay);
+	if (!c->timer)
+		c->timer = evtimer_new(c->server->base, on_timer, c);
+	if (c->timer && evtimer_add(c->timer, &delay) == 0)
+		return true;
+	connection_break(c);
+	return false;
 }
 
 static void connection_discard(struct connection *c)
@@ -152,28 +167,18 @@ static void connection_advance(struct connection *c)
 		bufferevent_setwatermark(c->bev, EV_WRITE, 0, 0);
 		if (!c->ended)
 			bufferevent_enable(c->bev, EV_READ);
-		connection_arm(c, FLUSH_MS);
+		if (!connection_arm(c, FLUSH_MS))
+			return;
 	}
 	if (c->state == CONNECTION_FLUSHING && connection_queued(c) == 0) {
 		tls_end(c->bev);
 		shutdown(bufferevent_getfd(c->bev), SHUT_WR);
 		c->state = CONNECTION_LINGERING;
-		connection_arm(c, LINGER_MS);
+		if (!connection_arm(c, LINGER_MS))
+			return;
 	}
 	if (c->state == CONNECTION_LINGERING && c->ended)
 		connection_break(c);
-}
-
-static void on_timer(evutil_socket_t fd, short what, void *context)
-{
-	struct connection *c = context;
-
-	(void)fd;
-	(void)what;
-	if (c->state == CONNECTION_CLOSING)
-		connection_advance(c);
-	else
-		connection_break(c); /* it was flushing or lingering, for long enough */
 }
 
 /* --- Input ------------------------------------------------------------------------------------------- */
@@ -279,33 +284,37 @@ static void on_write(struct bufferevent *bev, void *context)
 	connection_wrote(c);
 }
 
-/* Where EV_WRITE is on the loop writes. Otherwise as bufferevents write themselves: their output is frozen but for that. */
-static void connection_write(struct connection *c)
+/*
+ * What is queued is written as bufferevents write it themselves: their output is frozen but for that. Where EV_WRITE is on the loop
+ * writes. False: the connection is gone.
+ */
+static bool connection_write(struct connection *c)
 {
 	struct evbuffer *output = bufferevent_get_output(c->bev);
 	int written;
 
 	if (bufferevent_get_enabled(c->bev) & EV_WRITE || connection_queued(c) == 0)
-		return;
+		return true;
 	evbuffer_unfreeze(output, 1);
 	written = evbuffer_write(output, bufferevent_getfd(c->bev));
 	evbuffer_freeze(output, 1);
 	if (written < 0 && errno != EAGAIN && errno != EINTR) {
 		connection_break(c);
-		return;
+		return false;
 	}
 	if (connection_queued(c) > 0)
 		bufferevent_enable(c->bev, EV_WRITE);
-	connection_wrote(c);
+	return true;
 }
 
-void connection_write_all(struct server *server)
+void connection_settle_all(struct server *server)
 {
 	struct connection *c;
 
-	while ((c = server->unwritten) != NULL) {
-		connection_remove_unwritten(c);
-		connection_write(c);
+	while ((c = server->unsettled) != NULL) {
+		connection_remove_unsettled(c);
+		if (connection_write(c))
+			connection_wrote(c);
 	}
 }
 
@@ -359,7 +368,7 @@ static int transport_send(void *context, uint64_t number, struct chat_buf *buf)
 	c->queued_total += buf->len;
 	if (evbuffer_get_length(output) >= server->config.output_high)
 		c->full = true;
-	connection_add_unwritten(c);
+	connection_add_unsettled(c);
 	return 0;
 }
 
@@ -380,7 +389,7 @@ static void transport_close(void *context, uint64_t number)
 		return;
 	table_remove(&server->table, c);
 	c->state = CONNECTION_CLOSING;
-	connection_arm(c, 0);
+	connection_add_unsettled(c);
 }
 
 static void transport_resume(void *context, uint64_t number)
@@ -441,7 +450,6 @@ static struct connection *connection_new(struct server *server, evutil_socket_t 
 	c->server = server;
 	c->tls = tls;
 	c->state = CONNECTION_CLOSING;
-	evtimer_assign(&c->timer, server->base, on_timer, c);
 	c->next = server->connections;
 	if (c->next)
 		c->next->prev = c;

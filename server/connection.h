@@ -32,11 +32,11 @@ struct connection {
 	uint64_t queued_total; /* bytes, ever */
 	uint64_t taken_seen; /* how many of them the peer had taken when that was last looked at */
 	size_t waiting_seen; /* and how many bytes of its own waited to be read */
-	struct event timer;  /* of closing */
+	struct event *timer; /* of closing; NULL before */
 	struct connection *next_in_table;
 	struct connection *next_resuming;
-	struct connection *next_unwritten,
-		**unwritten_link;	/* NULL: it is not in the server's list */
+	struct connection *next_unsettled,
+		**unsettled_link;	/* NULL: it is not in the server's list */
 	struct connection *prev, *next; /* all of the server's */
 };
 
@@ -49,8 +49,8 @@ void connection_free(struct connection *connection);
 void connection_configure(struct connection *connection);
 /* Gives all those that asked for it their input again. From the loop, never from within the node. */
 void connection_resume_all(struct server *server);
-/* Writes what was sent to each in this turn of the loop, which is at its end. */
-void connection_write_all(struct server *server);
+/* At the end of a turn of the loop: writes what was sent to each in it, and goes on where the node has closed one. */
+void connection_settle_all(struct server *server);
 
 /* The transport port; its context is the server. */
 extern const struct chat_transport_ops connection_transport;

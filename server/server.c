@@ -94,7 +94,7 @@ static int server_turn(struct server *server)
 {
 	int result = event_base_loop(server->base, EVLOOP_ONCE);
 
-	connection_write_all(server);
+	connection_settle_all(server);
 	server_finish_drain(server);
 	server_set_clock(server);
 	return result;

@@ -36,7 +36,7 @@ struct server {
 	size_t connection_count;
 	struct proxy *proxies; /* accepted; their PROXY header has not come yet */
 	size_t proxy_count;
-	struct connection *unwritten; /* something was sent to them in this turn */
+	struct connection *unsettled; /* written to, or closed, in this turn */
 	struct connection *resuming;  /* to be given their input again */
 	struct event *wake;	      /* for that */
 	struct event *tick;	      /* the node's deadline */
