@@ -349,8 +349,7 @@ static void print_friend(struct text *text, const struct ids *ids, const struct 
 	add_view(text, "name", f->user.name);
 	add_user(text, ids, "other", f->other.id);
 	add_view(text, "name", f->other.name);
-	add(text, " state=%d before=%d/%d%s%s", f->state, f->before, f->other_before,
-	    f->user_online ? " user_online" : "", f->other_online ? " other_online" : "");
+	add(text, " state=%d before=%d/%d", f->state, f->before, f->other_before);
 }
 
 static void print_friends(struct text *text, const struct ids *ids, const struct chat_op *op)

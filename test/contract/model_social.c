@@ -35,10 +35,6 @@ static void stand(struct chat_op *op, enum chat_friend_state one, enum chat_frie
 	model.users[f->user.id].friends[f->other.id] = one;
 	model.users[f->other.id].friends[f->user.id] = other;
 	f->state = one;
-	if (one == CHAT_FRIEND_FRIENDS) {
-		f->user_online = model_is_online(f->user.id, op, f->lease_ms);
-		f->other_online = model_is_online(f->other.id, op, f->lease_ms);
-	}
 }
 
 static void agree(struct chat_op *op)

@@ -490,7 +490,6 @@ static void make_friend(struct chat_op *op)
 		f->other = (struct chat_user){.name = word(PICK(names))};
 	else if (percent(3))
 		f->other.id = NOBODY;
-	f->lease_ms = LEASE_MS;
 }
 
 static void make_friends(struct chat_op *op)
