@@ -9,7 +9,8 @@
  * SQLite has one writer and some readers; MySQL has writers alone, which execute reads too.
  *
  * A lane takes all that waits, up to a bound, into one transaction: group commit without a timer, so that
- * throughput grows with the load.
+ * throughput grows with the load. Where one more costs round trips, as all but an append does on MySQL, few of these are taken
+ * at a time, and appends pass those that wait: a crowd that logs in does not hold up who writes.
  *
  * Order. Operations of equal op->lane run in the order they were submitted, though reads have lanes of their
  * own: each value of op->lane falls into a slot, which belongs to one writer and counts what is unfinished. A read whose slot
@@ -31,6 +32,7 @@
 enum {
 	POOL_READ_BATCH_MAX =
 		32, /* reads in one transaction: their answers come together, so not too many */
+	POOL_SINGLES_MAX = 16, /* of a MySQL writer: what is no append, in one transaction */
 	POOL_SCAN_MAX =
 		8 * CHAT_POOL_BATCH_MAX, /* operations looked at for one batch; the rest waits */
 	POOL_WRITERS_MAX = 64,
@@ -50,6 +52,7 @@ struct lane {
 	struct chat_pool *pool;
 	enum lane_kind kind;
 	struct chat_backend *backend; /* NULL: of the hash lane */
+	uint32_t turn;		      /* counts what was taken; marks slots, see slot.passed */
 	struct queue queue;
 	pthread_cond_t wake;
 };
@@ -57,6 +60,8 @@ struct lane {
 struct slot {
 	uint32_t writes; /* in the writer's lane, reads that follow writes included */
 	uint32_t reads;	 /* in a reader's lane */
+	uint32_t
+		passed; /* the writer's turn in which one of it was left waiting: so are those behind it */
 };
 
 struct chat_pool {
@@ -70,6 +75,7 @@ struct chat_pool {
 	size_t lane_count;
 	size_t writer_count;
 	size_t reader_count;
+	size_t singles_max; /* operations of a writer's transaction that are no appends */
 	pthread_t *threads;
 	size_t thread_count;
 	struct slot slots[LANE_SLOTS];
@@ -135,16 +141,31 @@ static size_t lane_batch_max(const struct lane *lane)
 	return 1;
 }
 
+/* Whether a writer takes the operation in this turn. Nothing is taken past another of its slot. */
+static bool writer_takes(struct lane *lane, const struct chat_op *op, size_t *singles)
+{
+	struct slot *slot = pool_slot(lane->pool, op);
+
+	if (slot->reads > 0 || slot->passed == lane->turn)
+		return false;
+	if (op->kind != CHAT_OP_APPEND && (*singles)++ >= lane->pool->singles_max) {
+		slot->passed = lane->turn;
+		return false;
+	}
+	return true;
+}
+
 /* Takes what may run now off the lane's queue, in order. */
 static size_t lane_take(struct lane *lane, struct chat_op *ops[CHAT_POOL_BATCH_MAX])
 {
 	struct chat_op **link = &lane->queue.head;
-	size_t max = lane_batch_max(lane), count = 0;
+	size_t max = lane_batch_max(lane), count = 0, singles = 0;
 
+	lane->turn++;
 	for (size_t seen = 0; *link && count < max && seen < POOL_SCAN_MAX; seen++) {
 		struct chat_op *op = *link;
 
-		if (lane->kind == LANE_WRITER && pool_slot(lane->pool, op)->reads > 0) {
+		if (lane->kind == LANE_WRITER && !writer_takes(lane, op, &singles)) {
 			link = &op->next;
 			continue;
 		}
@@ -354,6 +375,7 @@ static int pool_open(struct chat_pool *pool, const struct chat_pool_config *conf
 		kind == BACKEND_MYSQL ? lane_number(config->writer_lanes, 4, POOL_WRITERS_MAX) : 1;
 	pool->reader_count =
 		kind == BACKEND_SQLITE ? lane_number(config->reader_lanes, 1, POOL_READERS_MAX) : 0;
+	pool->singles_max = kind == BACKEND_MYSQL ? POOL_SINGLES_MAX : CHAT_POOL_BATCH_MAX;
 	pool->store.unordered = pool->writer_count > 1;
 	pool->lanes = calloc(pool->writer_count + pool->reader_count + 1, sizeof(*pool->lanes));
 	if (!pool->lanes)

@@ -233,6 +233,88 @@ static void test_conversations_begin_while_they_are_listed(void **state)
 	assert_int_equal(crowd.begun, CROWD);
 }
 
+/* --- Crowds ------------------------------------------------------------------------------------------ */
+
+struct waiter {
+	pthread_mutex_t mutex;
+	pthread_cond_t cond;
+	bool notified;
+};
+
+static void waiter_notify(void *context)
+{
+	struct waiter *waiter = context;
+
+	pthread_mutex_lock(&waiter->mutex);
+	waiter->notified = true;
+	pthread_cond_signal(&waiter->cond);
+	pthread_mutex_unlock(&waiter->mutex);
+}
+
+static void waiter_wait(struct waiter *waiter)
+{
+	pthread_mutex_lock(&waiter->mutex);
+	while (!waiter->notified)
+		pthread_cond_wait(&waiter->cond, &waiter->mutex);
+	waiter->notified = false;
+	pthread_mutex_unlock(&waiter->mutex);
+}
+
+/* Of those that were submitted, one after the other, the place at which the append ended. */
+static size_t append_ended(struct chat_pool *pool, struct waiter *waiter, size_t count)
+{
+	size_t ended = 0, place = 0;
+
+	while (ended < count) {
+		struct chat_op *op = chat_pool_drain(pool), *next;
+
+		if (!op)
+			waiter_wait(waiter);
+		for (; op; op = next) {
+			next = op->next;
+			assert_int_equal(op->code, OK);
+			if (op->kind == CHAT_OP_APPEND)
+				place = ended;
+			ended++;
+			chat_op_destroy(op);
+		}
+	}
+	return place;
+}
+
+/* A crowd that logs in does not hold up who writes: an append passes those that wait, though there is one lane for all. */
+static void test_appends_pass_a_crowd(void **state)
+{
+	struct waiter waiter = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
+	struct chat_pool_config config = {.url = getenv("CHAT_TEST_STORE"),
+					  .limits = chat_store_limits_default,
+					  .writer_lanes = 1,
+					  .notify = waiter_notify,
+					  .notify_context = &waiter};
+	chat_id ann = user_new("ann"), bob = user_new("bob");
+	struct chat_store_error error;
+	struct chat_pool *pool;
+	struct chat_op *op;
+	size_t place;
+
+	(void)state;
+	send_text(ann, with(bob), "first", NULL);
+	assert_int_equal(chat_pool_create(&config, &pool, &error), 0);
+	for (unsigned i = 0; i < CROWD; i++) {
+		op = op_new(CHAT_OP_USER_GET);
+		op->u.user.id = ann;
+		op->lane = 1000 + i;
+		assert_int_equal(chat_pool_store(pool)->ops->submit(chat_pool_store(pool), op), 0);
+	}
+	op = append_new(CHAT_MESSAGE_TEXT, ann, with(bob), 0, "through", "");
+	op->lane = 1;
+	assert_int_equal(chat_pool_store(pool)->ops->submit(chat_pool_store(pool), op), 0);
+	place = append_ended(pool, &waiter, CROWD + 1);
+	print_message("# ended as number %zu of %d\n", place, CROWD + 1);
+	assert_true(place < CROWD / 2);
+	chat_pool_destroy(pool);
+}
+
 static void test_urls(void **state)
 {
 	static const struct chat_store_limits limits = {.devices = 1};
@@ -274,6 +356,7 @@ int main(void)
 		ADMIN_CASE(test_versions),
 		ADMIN_CASE(test_connection_lost),
 		ADMIN_CASE(test_urls),
+		ADMIN_CASE(test_appends_pass_a_crowd),
 		ADMIN_CASE(test_conversations_begin_while_they_are_listed),
 	};
 
