@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 
-from cluster import LEASE_S, SLOW, Channel, Cluster
+from cluster import LEASE_S, SLOW, Cluster
 from load import World
 from chatd import PASSWORD, TIMEOUT, befriend, eventually, proves, run, to
 
@@ -466,36 +466,6 @@ def test_two_nodes_append_to_one_group():
     for listener in (reader, *listeners):
         expect_messages(listener, "group", group, len(log))
     print(f"# {len(log)} messages by two nodes into one group in {took:.1f} s")
-
-
-@proves("A group message is one PUBLISH, whatever the group's size.")
-def test_a_group_message_is_one_row_and_one_publish():
-    c = cluster()
-    count, messages = 300, 40
-    people = [c.user(i % 3) for i in range(count)]
-    sender = people[0]
-    group = sender.ok("group.create", name="crowd")["group"]["id"]
-    for person in people[1:]:
-        person.ok("group.join", group=group)
-    people[-1].send(group, "who is the last to have come")
-    for person in people[:-1]:
-        person.find("message", group=group, seq=1)
-    channels, own = Channel(c, "chat:*:[ugn]:*"), Channel(c, "chat:*:self:*")
-    c.redis_command("CONFIG", "RESETSTAT")
-    began = time.monotonic()
-    for i in range(messages):
-        sender.send(group, f"to all {i}")
-    for person in people[1:-1]:
-        expect_messages(person, "group", group, messages + 1, 2)
-    took = time.monotonic() - began
-    stats = c.redis_command("INFO", "commandstats")
-    calls = int(stats.split("cmdstat_publish:calls=")[1].split(",")[0])
-    heard, beats = channels.count(), own.count()
-    rows = c.query(f"SELECT COUNT(*) FROM message WHERE conversation={group}")
-    assert rows == messages + 1, f"{rows} rows"
-    assert heard == messages, f"{heard} publications of {messages} messages"
-    assert messages <= calls <= messages + beats, f"{calls} PUBLISH, of them {beats} of nodes to themselves"
-    print(f"# {messages} messages to {count} members on 3 nodes in {took:.2f} s: {rows - 1} rows, {heard} PUBLISH")
 
 
 # --- Going and being away ---
