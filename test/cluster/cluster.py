@@ -92,7 +92,8 @@ class Cluster:
         subprocess.run([e2e.CHATD, "--store", self.store, "--migrate"], check=True, stdout=subprocess.DEVNULL)
         self.nodes = [ChatNode("--bus", f"redis://127.0.0.1:{self.redis.port}", store=self.store, name=f"n{i}",
                                settings=["proxy_protocol=true", f"lease={LEASE_S}s", *settings]) for i in range(nodes)]
-        self.balancer = servers.HaProxy([node.port for node in self.nodes], port=port_of_its_own(), cut=cut).start()
+        # It finds out that a node stands still well before the test lets it go on.
+        self.balancer = servers.HaProxy([node.port for node in self.nodes], port=port_of_its_own(), check="inter 500 fall 4 rise 1", cut=cut).start()
 
     @classmethod
     def shared(cls, **keys):
