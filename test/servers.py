@@ -2,6 +2,8 @@
 """The servers that tests need, real ones: each a plain process of its own folder, on a free port of the loopback, ended by its pid."""
 import ctypes
 import os
+import random
+import re
 import shutil
 import signal
 import socket
@@ -21,6 +23,23 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+def port_of_its_own():
+    """
+    A free port that no connection is given as its own end (ip_local_port_range): whoever tries to connect while the server is
+    away would meet itself there, and the server could not have it back.
+    """
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
+        below = int(file.read().split()[0])
+    while True:
+        port = random.randrange(10000, below)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 def listens(port):
@@ -44,13 +63,16 @@ class Server:
     def command(self):
         raise NotImplementedError
 
+    def environment(self):
+        return os.environ
+
     def is_up(self):
         return listens(self.port)
 
     def start(self):
         with open(f"{self.folder}/log", "ab") as log:
             self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
-                                            preexec_fn=die_with_parent)
+                                            env=self.environment(), preexec_fn=die_with_parent)
         until = time.monotonic() + START_S
         while not self.is_up():
             if self.process.poll() is not None or time.monotonic() > until:
@@ -97,6 +119,9 @@ class MariaDb(Server):
         self.options = list(options)
         if quick:
             self.options += ["--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync", "--innodb-doublewrite=0"]
+        self.install()
+
+    def install(self):
         install = subprocess.run(["mariadb-install-db", "--no-defaults", f"--datadir={self.folder}/data", "--skip-test-db", "--skip-name-resolve",
                                   "--auth-root-authentication-method=normal", *(["--user=root"] if os.geteuid() == 0 else [])],
                                  stdin=subprocess.DEVNULL, capture_output=True, text=True,
@@ -116,6 +141,64 @@ class MariaDb(Server):
 
     def url(self, database="chat"):
         return f"mysql://root@127.0.0.1:{self.port}/{database}"
+
+
+class GaleraMember(MariaDb):
+    """
+    One server of a Galera cluster. The first makes the cluster, and weighs more: without the other it is the majority, and goes on.
+    Another begins with the files of the first, which has ended, so that nobody has to send it a snapshot; what it has missed since
+    then it is given by the first.
+    """
+
+    PROVIDER = "/usr/lib/galera/libgalera_smm.so"
+
+    def __init__(self, first=None):
+        self.first = first
+        self.galera_port, self.ist_port = port_of_its_own(), port_of_its_own()
+        self.position = None  # where it stands, where it could not write that down
+        super().__init__(port=port_of_its_own())
+
+    def install(self):
+        if not self.first:
+            super().install()
+        else:
+            shutil.copytree(f"{self.first.folder}/data", f"{self.folder}/data", ignore=shutil.ignore_patterns("galera.cache", "gvwstate.dat"))
+
+    def command(self):
+        provider = {"base_dir": f"{self.folder}/data", "base_port": self.galera_port, "gmcast.listen_addr": f"tcp://127.0.0.1:{self.galera_port}",
+                    "ist.recv_addr": f"127.0.0.1:{self.ist_port}", "gcache.size": "64M", "pc.weight": 1 if self.first else 2,
+                    # Whoever is gone is missed after a second, not after five.
+                    "evs.keepalive_period": "PT0.3S", "evs.suspect_timeout": "PT1S", "evs.inactive_timeout": "PT3S"}
+        address = f"127.0.0.1:{self.first.galera_port}" if self.first else ""
+        return [*super().command(), "--wsrep-on=ON", f"--wsrep-provider={self.PROVIDER}", "--wsrep-cluster-name=chat", "--binlog-format=ROW",
+                "--innodb-autoinc-lock-mode=2", "--wsrep-sst-method=missed", f"--wsrep-node-name=m{self.port}", "--wsrep-node-address=127.0.0.1",
+                f"--wsrep-cluster-address=gcomm://{address}", f"--wsrep-provider-options={';'.join(f'{k}={v}' for k, v in provider.items())}",
+                *([f"--wsrep-start-position={self.position}"] if self.position else [])]
+
+    def environment(self):
+        """Where the server finds what wsrep_sst_method names."""
+        return {**os.environ, "PATH": f"{os.path.dirname(os.path.abspath(__file__))}/galera:{os.environ['PATH']}"}
+
+    def is_up(self):
+        return super().is_up() and self.status("wsrep_local_state_comment") == "Synced" and self.status("wsrep_ready") == "ON"
+
+    def status(self, name):
+        shown = subprocess.run(["mariadb", "--no-defaults", "-N", "-h127.0.0.1", f"-P{self.port}", "-uroot", "-e", f"SHOW STATUS LIKE '{name}'"],
+                               capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout.split()
+        return shown[1] if len(shown) > 1 else None
+
+    def stop(self):
+        """In order, so that its files say where it stands."""
+        self.process.terminate()
+        self.process.wait(START_S)
+        self.position = None
+
+    def kill(self):
+        """Where it stands is in InnoDB's log alone."""
+        super().kill()
+        self.position = None
+        said = subprocess.run([*self.command(), "--wsrep-recover"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        self.position = re.search(r"Recovered position:\s*(\S+)", said.stdout + said.stderr)[1]
 
 
 class Redis(Server):

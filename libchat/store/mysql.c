@@ -23,7 +23,9 @@
 #include <time.h>
 
 enum {
-	MYSQL_PAUSE_MS = 5, /* before the second attempt; then twice as long each time */
+	MYSQL_PAUSE_MS =
+		5, /* before the second attempt, on average; then twice as long each time */
+	MYSQL_PAUSE_MAX_MS = 80,
 	/* MariaDB's own, which Oracle's header does not know: ER_CONNECTION_KILLED, and WSREP's ER_UNKNOWN_COM_ERROR. */
 	ERROR_CONNECTION_KILLED = 1927,
 	ERROR_NOT_IN_CLUSTER = 1047
@@ -55,6 +57,19 @@ static MYSQL *handle_open(const struct mysql_url *url, const struct mysql_host *
 	return handle;
 }
 
+/* The last column of the one row that a question is answered with; empty: it has none. False: it failed. */
+static bool handle_ask(MYSQL *handle, const char *sql, char *out, size_t out_len)
+{
+	MYSQL_RES *result = mysql_query(handle, sql) == 0 ? mysql_store_result(handle) : NULL;
+	MYSQL_ROW row = result ? mysql_fetch_row(result) : NULL;
+	const char *value = row ? row[mysql_num_fields(result) - 1] : NULL;
+	bool ok = result != NULL;
+
+	snprintf(out, out_len, "%s", value ? value : "");
+	mysql_free_result(result);
+	return ok;
+}
+
 /* What every connection is set to. */
 static bool handle_configure(MYSQL *handle)
 {
@@ -72,17 +87,10 @@ static bool handle_configure(MYSQL *handle)
 /* A server that only follows another, after a failover, say, takes no writes. */
 static bool handle_can_write(MYSQL *handle)
 {
-	MYSQL_RES *result;
-	MYSQL_ROW row;
-	bool can;
+	char read_only[8];
 
-	if (mysql_query(handle, "SELECT @@global.read_only") != 0)
-		return false;
-	result = mysql_store_result(handle);
-	row = result ? mysql_fetch_row(result) : NULL;
-	can = row && row[0] && row[0][0] == '0';
-	mysql_free_result(result);
-	return can;
+	return handle_ask(handle, "SELECT @@global.read_only", read_only, sizeof(read_only)) &&
+	       strcmp(read_only, "0") == 0;
 }
 
 /* Connects to a host that takes writes, the one that worked last before the others. NULL with the reason. */
@@ -109,12 +117,33 @@ static MYSQL *url_connect(const struct mysql_url *url, size_t *host, char *error
 	return NULL;
 }
 
+/*
+ * A server of a Galera cluster answers before it has applied what others have committed. To a client all nodes are one server, so
+ * each transaction begins when it has: at START TRANSACTION (wsrep_sync_wait, bit 0), once.
+ */
+static bool mysql_catch_up(struct mysql *mysql)
+{
+	char on[8];
+
+	if (!handle_ask(mysql->handle, "SHOW VARIABLES LIKE 'wsrep_on'", on, sizeof(on)))
+		return false;
+	mysql->certifies = strcmp(on, "ON") == 0;
+	return !mysql->certifies ||
+	       mysql_query(mysql->handle, "SET SESSION wsrep_sync_wait=1") == 0;
+}
+
 static bool mysql_connect(struct mysql *mysql)
 {
-	if (!mysql->handle)
-		mysql->handle = url_connect(&mysql->url, &mysql->host, mysql->db.base.error,
-					    sizeof(mysql->db.base.error));
-	return mysql->handle != NULL;
+	if (mysql->handle)
+		return true;
+	mysql->handle = url_connect(&mysql->url, &mysql->host, mysql->db.base.error,
+				    sizeof(mysql->db.base.error));
+	if (!mysql->handle || mysql_catch_up(mysql))
+		return mysql->handle != NULL;
+	snprintf(mysql->db.base.error, sizeof(mysql->db.base.error), "%.200s",
+		 mysql_error(mysql->handle));
+	mysql_disconnect(mysql);
+	return false;
 }
 
 /* --- One attempt at a transaction -------------------------------------------------------------------- */
@@ -130,8 +159,8 @@ static void execute(struct mysql *mysql, const char *sql)
 	chat_mysql_execute(mysql, sql, strlen(sql));
 }
 
-/* How an attempt ended. */
-enum outcome { OUTCOME_DONE, OUTCOME_AGAIN, OUTCOME_FAILED };
+/* How an attempt ended. UNPREPARED: a statement has to be prepared first, and then it goes on at once. */
+enum outcome { OUTCOME_DONE, OUTCOME_AGAIN, OUTCOME_UNPREPARED, OUTCOME_FAILED };
 
 static bool error_is_of_connection(unsigned error)
 {
@@ -158,6 +187,8 @@ static enum outcome mysql_undo(struct mysql *mysql, bool committing)
 	}
 	if (mysql_rollback(mysql->handle) != 0)
 		mysql_disconnect(mysql);
+	if (mysql->unprepared)
+		return OUTCOME_UNPREPARED;
 	return error_is_of_conflict(error) ? OUTCOME_AGAIN : OUTCOME_FAILED;
 }
 
@@ -171,6 +202,7 @@ static enum outcome mysql_try(struct mysql *mysql, struct chat_op **ops, size_t 
 		return OUTCOME_FAILED;
 	db->failed = false;
 	mysql->error = 0;
+	chat_mysql_prepare(mysql);
 	execute(mysql, "START TRANSACTION");
 	for (size_t i = 0; i < count; i++)
 		ops[i]->code = CHAT_CODE_OK;
@@ -198,30 +230,40 @@ static void batch_restore(struct mysql *mysql, struct chat_op **ops, size_t coun
 	}
 }
 
-static void pause_ms(long ms)
+/* Before that attempt. By chance longer or shorter: two who have met do not meet again. */
+static void attempt_pause(int attempt)
 {
-	struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+	long ms = MYSQL_PAUSE_MS << (attempt - 1);
+	struct timespec now, pause = {0};
 
+	if (ms > MYSQL_PAUSE_MAX_MS)
+		ms = MYSQL_PAUSE_MAX_MS;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	/* Half of it to one and a half; the clock's last digits are chance enough. */
+	pause.tv_nsec = ms * 500000 + now.tv_nsec / 8 % 1000 * ms * 1000;
 	nanosleep(&pause, NULL);
 }
 
 /* As often as is allowed. False: it did not work out; what the operations held is restored. */
 static bool batch_run(struct mysql *mysql, struct chat_op **ops, size_t count)
 {
-	enum outcome outcome = OUTCOME_AGAIN;
+	enum outcome outcome;
+	int attempt = 0;
 
 	for (size_t i = 0; i < count; i++)
 		mysql->saved[i] = *ops[i];
-	for (int attempt = 0; attempt < MYSQL_ATTEMPTS && outcome == OUTCOME_AGAIN; attempt++) {
-		if (attempt > 0) {
-			batch_restore(mysql, ops, count);
-			pause_ms(MYSQL_PAUSE_MS << (attempt - 1));
-		}
+	for (;;) {
 		outcome = mysql_try(mysql, ops, count);
-	}
-	if (outcome != OUTCOME_DONE)
+		if (outcome == OUTCOME_DONE)
+			return true;
 		batch_restore(mysql, ops, count);
-	return outcome == OUTCOME_DONE;
+		if (outcome == OUTCOME_FAILED)
+			return false;
+		if (outcome == OUTCOME_AGAIN && ++attempt == MYSQL_ATTEMPTS)
+			return false;
+		if (outcome == OUTCOME_AGAIN)
+			attempt_pause(attempt);
+	}
 }
 
 static void op_fail(struct chat_op *op)

@@ -20,7 +20,7 @@ enum {
 	MYSQL_CONNECT_S = 3,	 /* to one host */
 	MYSQL_IO_S = 15,	 /* an answer that takes longer means that the server is gone */
 	MYSQL_LOCK_WAIT_S = 5,	 /* for a row's lock; then the transaction is retried */
-	MYSQL_ATTEMPTS = 5,	 /* at one transaction; then its operations are unavailable */
+	MYSQL_ATTEMPTS = 8,	 /* at one transaction; then its operations are unavailable */
 	MYSQL_PARAMS_MAX = 16,	 /* of one prepared statement; the rules have fewer */
 	MYSQL_COLUMNS_MAX = 12,	 /* of its result */
 	MYSQL_TEXT_MAX = 4 << 20 /* bytes of one INSERT of many rows; more rows go into another */
@@ -67,7 +67,9 @@ struct mysql {
 	struct db db;
 	MYSQL *handle; /* NULL: not connected */
 	struct mysql_url url;
-	size_t host;	/* the one that is tried first: the last that worked */
+	size_t host;		/* the one that is tried first: the last that worked */
+	bool certifies;		/* the server is one of a Galera cluster */
+	const char *unprepared; /* a statement that is to be prepared before the next transaction */
 	unsigned error; /* errno of MySQL's of the transaction's failure; 0: none of the server's */
 	struct mysql_statement statements[DB_STATEMENTS];
 	struct mysql_text text;
@@ -80,6 +82,8 @@ extern const struct db_driver chat_mysql_driver;
 
 /* The transaction has failed: what the server said, or the library. */
 void chat_mysql_fail(struct mysql *mysql, const char *what);
+/* Prepares what the last transaction had to do without. */
+void chat_mysql_prepare(struct mysql *mysql);
 /* Forgets every prepared statement: the connection is gone, or is to go. */
 void chat_mysql_forget_statements(struct mysql *mysql);
 /* Runs a text of SQL that gives no rows. */

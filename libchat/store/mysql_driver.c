@@ -74,29 +74,58 @@ static bool statement_bind_results(struct mysql_statement *statement)
 	return mysql_stmt_bind_result(statement->handle, statement->results) == 0;
 }
 
-static struct mysql_statement *statement_get(struct mysql *mysql, const char *sql)
+/* The statement's place, which is free where its sql is NULL. */
+static struct mysql_statement *statement_find(struct mysql *mysql, const char *sql)
 {
 	size_t i = ((uintptr_t)sql >> 3) % DB_STATEMENTS;
-	struct mysql_statement *statement;
 
 	while (mysql->statements[i].sql && mysql->statements[i].sql != sql)
 		i = (i + 1) % DB_STATEMENTS;
-	statement = &mysql->statements[i];
-	if (statement->sql)
-		return statement;
+	return &mysql->statements[i];
+}
+
+static bool statement_prepare(struct mysql *mysql, struct mysql_statement *statement,
+			      const char *sql)
+{
 	statement->handle = mysql_stmt_init(mysql->handle);
 	if (!statement->handle) {
 		chat_mysql_fail(mysql, "prepare");
-		return NULL;
+		return false;
 	}
 	if (mysql_stmt_prepare(statement->handle, sql, strlen(sql)) != 0 ||
 	    !statement_bind_results(statement)) {
 		statement_fail(mysql, statement);
 		statement_forget(statement);
-		return NULL;
+		return false;
 	}
 	statement->sql = sql;
-	return statement;
+	return true;
+}
+
+/*
+ * In a Galera cluster nothing is prepared within a transaction. Where another server's write undoes it just then, MariaDB 10.11
+ * forgets to say so: the rest goes on, COMMIT is answered with OK, and nothing was committed.
+ */
+static struct mysql_statement *statement_get(struct mysql *mysql, const char *sql)
+{
+	struct mysql_statement *statement = statement_find(mysql, sql);
+
+	if (!statement->sql && mysql->certifies) {
+		mysql->unprepared = sql;
+		chat_db_fail(&mysql->db, "a statement has to be prepared first");
+		return NULL;
+	}
+	return statement->sql || statement_prepare(mysql, statement, sql) ? statement : NULL;
+}
+
+void chat_mysql_prepare(struct mysql *mysql)
+{
+	const char *sql = mysql->unprepared;
+	struct mysql_statement *statement = sql ? statement_find(mysql, sql) : NULL;
+
+	mysql->unprepared = NULL;
+	if (statement && !statement->sql)
+		statement_prepare(mysql, statement, sql);
 }
 
 /* A parameter's value lives until the statement was executed. */

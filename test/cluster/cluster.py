@@ -4,7 +4,6 @@ import atexit
 import concurrent.futures
 import itertools
 import os
-import random
 import shutil
 import socket
 import subprocess
@@ -22,28 +21,11 @@ DIRECT = b"PROXY UNKNOWN\r\n"  # what a connection begins with that does not com
 SLOW = 6 if e2e.INSTRUMENTED else 1  # by how much more everything may take
 
 
-def port_of_its_own():
-    """
-    A free port that no connection is given as its own end (ip_local_port_range): whoever tries to connect while the server is
-    away would meet itself there, and the server could not have it back.
-    """
-    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
-        below = int(file.read().split()[0])
-    while True:
-        port = random.randrange(10000, below)
-        with socket.socket() as s:
-            try:
-                s.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
-
-
 class ChatNode(e2e.Node):
     """A chatd that keeps its port when it is started again, and knows whether it was we who ended it."""
 
     def __init__(self, *options, **keys):
-        self.own_port = port_of_its_own()
+        self.own_port = servers.port_of_its_own()
         self.ended_by_us = False
         super().__init__(*options, **keys)
 
@@ -85,15 +67,26 @@ class Cluster:
 
     def __init__(self, nodes=3, settings=(), cut=True):
         self.deaths = []  # of nodes, without our doing
-        self.database = servers.MariaDb(port=port_of_its_own()).start()
-        self.redis = servers.Redis(port=port_of_its_own()).start()
-        self.database.make_database("chat")
-        self.store = self.database.url("chat")
-        subprocess.run([e2e.CHATD, "--store", self.store, "--migrate"], check=True, stdout=subprocess.DEVNULL)
-        self.nodes = [ChatNode("--bus", f"redis://127.0.0.1:{self.redis.port}", store=self.store, name=f"n{i}",
+        self.databases = self.start_databases()
+        self.database = self.databases[0]
+        self.redis = servers.Redis(port=servers.port_of_its_own()).start()
+        subprocess.run([e2e.CHATD, "--store", self.store_of(0), "--migrate"], check=True, stdout=subprocess.DEVNULL)
+        self.nodes = [ChatNode("--bus", f"redis://127.0.0.1:{self.redis.port}", store=self.store_of(i), name=f"n{i}",
                                settings=["proxy_protocol=true", f"lease={LEASE_S}s", *settings]) for i in range(nodes)]
         # It finds out that a node stands still well before the test lets it go on.
-        self.balancer = servers.HaProxy([node.port for node in self.nodes], port=port_of_its_own(), check="inter 500 fall 4 rise 1", cut=cut).start()
+        self.balancer = servers.HaProxy([node.port for node in self.nodes], port=servers.port_of_its_own(),
+                                        check="inter 500 fall 4 rise 1", cut=cut).start()
+
+    def start_databases(self):
+        """One, with an empty database `chat`; or several that hold the same."""
+        database = servers.MariaDb(port=servers.port_of_its_own()).start()
+        database.make_database("chat")
+        return [database]
+
+    def store_of(self, node):
+        """Where a node finds its store."""
+        del node
+        return self.database.url("chat")
 
     @classmethod
     def shared(cls, **keys):
@@ -112,7 +105,7 @@ class Cluster:
 
     def heal(self):
         """Whatever a test that failed has left: everything is there."""
-        for server in (self.database, self.redis, self.balancer, *self.nodes):
+        for server in (*self.databases, self.redis, self.balancer, *self.nodes):
             if server.process.poll() is None:
                 server.go_on()
                 continue
@@ -159,7 +152,7 @@ class Cluster:
             if node.process.poll() is None:
                 node.process.kill()
             shutil.rmtree(node.folder, ignore_errors=True)
-        for server in (self.balancer, self.redis, self.database):
+        for server in (self.balancer, self.redis, *self.databases):
             server.finish()
 
     def finish(self):
