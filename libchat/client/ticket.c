@@ -347,7 +347,11 @@ int chat_client_request(struct chat_client *client, uint64_t now_ms,
 	chat_ticket id = notification ? 0 : client->next_ticket;
 	struct ticket *ticket = NULL;
 	struct chat_buf *buf;
-	int err = is_text(request) ? check(client, request->type) : CHAT_ERR_INVALID;
+	int err;
+
+	if (request->type == CHAT_REQ_LOGOUT) /* after it nothing can be acked any more */
+		chat_client_flush(client, now_ms);
+	err = is_text(request) ? check(client, request->type) : CHAT_ERR_INVALID;
 
 	if (err != 0)
 		return err;
