@@ -4,7 +4,7 @@
  * what the model says; then they leave, and nobody is online; then the servers drain; and the log is read from the database
  * itself.
  *
- *   WORK -> SETTLE -> ASK -> LEAVE -> DRAIN -> OVER
+ *   WORK -> SETTLE -> ASK -> LAST -> LEAVE -> DRAIN -> OVER
  */
 #include <sqlite3.h>
 #include <stdarg.h>
@@ -132,9 +132,7 @@ static bool has_all(struct identity *identity)
 		if (!stay)
 			continue;
 		solid = model_solid(identity, conv);
-		mark = model_track(identity, conv)->mark;
-		if (mark < stay->joined)
-			mark = stay->joined;
+		mark = model_mark(identity, conv);
 		if (solid < conv->count || mark < conv->count)
 			return not_yet("%llu/%s has seq %llu and the mark %llu of %llu in %s %llu",
 				       U(identity->user), identity->device, U(solid), U(mark),
@@ -507,6 +505,15 @@ static void begin_asking(void)
 			ask_all(sim.devices[i]);
 }
 
+/* Something is under way when everybody leaves. */
+static void begin_last(void)
+{
+	enter(PHASE_LAST, ASK_S);
+	for (unsigned i = 0; i < sim.setup.devices; i++)
+		if (sim.devices[i]->wanted && chance_hits(CHANCE_WORK, 5000))
+			work_send(sim.devices[i]);
+}
+
 static void begin_leaving(void)
 {
 	struct chat_request logout = {.type = CHAT_REQ_LOGOUT};
@@ -531,6 +538,25 @@ static bool all_have_left(void)
 	if (!servers_are_up(0))
 		return false;
 	return count_rows("SELECT COUNT(*) FROM presence") == 0 || not_yet("somebody is online");
+}
+
+/* A session that ends in order leaves no ack unwritten. */
+static void check_acked(void)
+{
+	for (size_t i = 0; i < model_identity_count(); i++) {
+		struct identity *identity = model_identity_at(i);
+
+		for (size_t j = 0; j < model_conv_count(); j++) {
+			struct conv *conv = model_conv_at(j);
+
+			if (model_stay(conv, identity->user) &&
+			    model_mark(identity, conv) < model_track(identity, conv)->acked)
+				sim_fail("mark", "%llu/%s acknowledged seq %llu; stored is %llu",
+					 U(identity->user), identity->device,
+					 U(model_track(identity, conv)->acked),
+					 U(model_mark(identity, conv)));
+		}
+	}
 }
 
 static void begin_draining(void)
@@ -561,11 +587,17 @@ void audit_on_phase(const struct event *event)
 		break;
 	case PHASE_ASK:
 		if ((done = asked == 0 || not_yet("%llu are not answered", U(asked))))
-			begin_leaving();
+			begin_last();
+		break;
+	case PHASE_LAST:
+		done = true;
+		begin_leaving();
 		break;
 	case PHASE_LEAVE:
-		if ((done = all_have_left()))
+		if ((done = all_have_left())) {
+			check_acked();
 			begin_draining();
+		}
 		break;
 	case PHASE_DRAIN:
 		if ((done = all_are_drained())) {

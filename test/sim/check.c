@@ -62,6 +62,16 @@ static uint64_t *last_of(struct device *device, const struct conv *conv)
 	return &device->last[conv->index];
 }
 
+/* Nothing is pushed again that this device had acknowledged before it logged in. */
+static void check_floor(const struct device *device, const struct conv *conv, uint64_t seq)
+{
+	const struct link *link = link_get(device->link);
+
+	if (link && conv->index < link->floor_count && seq <= link->floors[conv->index])
+		sim_fail("floor", "device %u is pushed seq %llu; it began behind %llu",
+			 device->index, U(seq), U(link->floors[conv->index]));
+}
+
 static void check_message(struct device *device, const struct chat_message *message)
 {
 	struct conv *conv = conv_of(device, message);
@@ -83,6 +93,7 @@ static void check_message(struct device *device, const struct chat_message *mess
 	if (seq <= *last)
 		sim_fail("ascending", "device %u has seq %llu after %llu", device->index, U(seq),
 			 U(*last));
+	check_floor(device, conv, seq);
 	*last = seq;
 	/* Of an earlier stay something may still come, and the rest of that stay never will. */
 	if (stay == now && model_solid(identity, conv) + 1 < seq)
@@ -230,6 +241,9 @@ void check_reply(struct device *device, const struct ask *ask, const struct chat
 			check_refused(ask, event->u.error.code);
 	} else if (event->type == CHAT_EVENT_SENT) {
 		check_sent(device, ask, &event->u.sent);
+	} else if (ask->type == CHAT_REQ_LOGOUT && device->old_token[0] != '!') {
+		memmove(device->old_token + 1, device->old_token, sizeof(device->old_token) - 1);
+		device->old_token[0] = '!'; /* it is revoked now */
 	} else if (event->type == CHAT_EVENT_HISTORY) {
 		check_history(device, ask, &event->u.history);
 	}

@@ -156,6 +156,9 @@ static void on_login(void *context, const struct chat_login_reply *login)
 	if (login->user.id != device->person->id ||
 	    !chat_view_equal(login->device, chat_view_of(device->name)))
 		sim_fail("login", "device %u is logged in as somebody else", device->index);
+	if (device->revoked)
+		sim_fail("token", "device %u is logged in by a token that was revoked",
+			 device->index);
 	if (login->token.len >= sizeof(device->token))
 		sim_fail("login", "a token of %zu bytes", login->token.len);
 	memcpy(device->token, login->token.data, login->token.len);
@@ -269,7 +272,10 @@ void device_start(struct device *device)
 	if (chat_client_state(device->client) != CHAT_CLIENT_STOPPED)
 		return;
 	login.replace = chance_hits(CHANCE_WORK, 5000) || sim.phase != PHASE_WORK;
-	if (device->token[0] != '\0' && chance_below(CHANCE_WORK, 100) < TOKEN_PERCENT) {
+	device->revoked = device->old_token[0] == '!' && chance_hits(CHANCE_WORK, 3000);
+	if (device->revoked) {
+		login.token = chat_view_of(device->old_token + 1);
+	} else if (device->token[0] != '\0' && chance_below(CHANCE_WORK, 100) < TOKEN_PERCENT) {
 		login.token = chat_view_of(device->token);
 	} else {
 		login.password = chat_view_of(device->person->password);

@@ -60,6 +60,7 @@ static void link_free(struct link *link)
 	free(link->up.bytes);
 	free(link->down.bytes);
 	tap_finish(&link->tap);
+	free(link->floors);
 	links[link->id - 1] = NULL;
 	free(link);
 }
@@ -156,7 +157,7 @@ static void remember_conn(struct server *server, uint64_t conn, uint64_t link)
 }
 
 /* NULL: there is none, or it is over. */
-static struct link *find_link(const struct server *server, uint64_t conn)
+struct link *link_find(const struct server *server, uint64_t conn)
 {
 	size_t low = 0, high = server->conn_count;
 	struct link *link = NULL;
@@ -177,7 +178,7 @@ static struct link *find_link(const struct server *server, uint64_t conn)
 static struct link *link_of(void *context, uint64_t conn)
 {
 	const struct server *server = context;
-	struct link *link = find_link(server, conn);
+	struct link *link = link_find(server, conn);
 
 	if (!link)
 		sim_fail("transport", "%s speaks of a connection that is over", server->name);
@@ -186,7 +187,7 @@ static struct link *link_of(void *context, uint64_t conn)
 
 void link_logged_in(const struct server *server, uint64_t conn, uint64_t session)
 {
-	struct link *link = find_link(server, conn);
+	struct link *link = link_find(server, conn);
 
 	if (link)
 		link->session = session;
@@ -285,6 +286,12 @@ void link_on_feed(const struct event *event)
 	server_leave(server);
 }
 
+/* A reset may destroy what was said before it. Not at the very end, where every ack has to arrive. */
+static bool resets_happen(void)
+{
+	return sim.phase < PHASE_LEAVE;
+}
+
 /* The client is gone, and all that it said has come. */
 static bool client_is_gone(const struct link *link)
 {
@@ -314,7 +321,8 @@ void link_on_up(const struct event *event)
 		return;
 	}
 	node = server_enter(NULL, server, link->life);
-	if (client_is_gone(link) && link->conn != 0 && chance_hits(CHANCE_LINK, 5000)) {
+	if (client_is_gone(link) && link->conn != 0 && resets_happen() &&
+	    chance_hits(CHANCE_LINK, 5000)) {
 		uint64_t conn = link->conn;
 
 		link->conn = 0;
@@ -339,10 +347,10 @@ void link_on_down(const struct event *event)
 		return;
 	if (!link->device) { /* nobody is there: the server is told so */
 		pipe_drop(down, down->len);
-		if (link->conn != 0)
-			clock_in(link->latency_us, EVENT_LINK_BROKEN_SERVER, link->id, 0);
-		else
+		if (link->conn == 0)
 			link_release(link);
+		else if (resets_happen())
+			clock_in(link->latency_us, EVENT_LINK_BROKEN_SERVER, link->id, 0);
 		return;
 	}
 	if (down->held_us > sim.now_us) {

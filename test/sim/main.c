@@ -2,7 +2,7 @@
 /*
  * chat-sim: a whole cluster in one thread, from one seed. docs/testing.md explains it.
  *
- *   chat-sim [--seed N] [--seeds FROM..TO] [--steps N] [--profile NAME] [--jobs N] [--minutes N] [--wrong NAME] [--trace]
+ *   chat-sim [--seed N] [--seeds FROM..TO] [--steps N] [--profile NAME] [--jobs N] [--minutes N] [--wrong NAME] [--failures N] [--hash] [--trace]
  */
 #include <errno.h>
 #include <getopt.h>
@@ -22,15 +22,16 @@ struct options {
 	uint64_t from, to;
 	uint32_t steps; /* 0: the seed's own */
 	unsigned jobs;
-	unsigned minutes; /* 0: all seeds */
-	bool hash;	  /* print each seed's */
+	unsigned minutes;  /* 0: all seeds */
+	uint64_t failures; /* seeds that fail, after which a job ends */
+	bool hash;	   /* print each seed's */
 };
 
-static struct options options = {.from = 1, .to = 1, .jobs = 1};
+static struct options options = {.from = 1, .to = 1, .jobs = 1, .failures = FAILURES_MAX};
 
 static const char usage[] =
 	"usage: chat-sim [--seed N] [--seeds FROM..TO] [--steps N] [--profile NAME] [--jobs N]\n"
-	"                [--minutes N] [--wrong NAME] [--hash] [--trace]\n";
+	"                [--minutes N] [--wrong NAME] [--failures N] [--hash] [--trace]\n";
 
 static void print_names(void)
 {
@@ -96,12 +97,19 @@ static void read_profile(const char *name)
 static void read_options(int argc, char **argv)
 {
 	static const struct option known[] = {
-		{"seed", required_argument, NULL, 's'},	 {"seeds", required_argument, NULL, 'r'},
-		{"steps", required_argument, NULL, 'n'}, {"profile", required_argument, NULL, 'p'},
-		{"jobs", required_argument, NULL, 'j'},	 {"minutes", required_argument, NULL, 'm'},
-		{"wrong", required_argument, NULL, 'w'}, {"hash", no_argument, NULL, 'x'},
-		{"trace", no_argument, NULL, 't'},	 {"list", no_argument, NULL, 'l'},
-		{"help", no_argument, NULL, 'h'},	 {0},
+		{"seed", required_argument, NULL, 's'},
+		{"seeds", required_argument, NULL, 'r'},
+		{"steps", required_argument, NULL, 'n'},
+		{"profile", required_argument, NULL, 'p'},
+		{"jobs", required_argument, NULL, 'j'},
+		{"minutes", required_argument, NULL, 'm'},
+		{"wrong", required_argument, NULL, 'w'},
+		{"failures", required_argument, NULL, 'f'},
+		{"hash", no_argument, NULL, 'x'},
+		{"trace", no_argument, NULL, 't'},
+		{"list", no_argument, NULL, 'l'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
 	};
 	int option;
 
@@ -128,6 +136,10 @@ static void read_options(int argc, char **argv)
 			break;
 		case 'w':
 			read_wrong(optarg);
+			options.failures = 1;
+			break;
+		case 'f':
+			options.failures = number(optarg, NULL);
 			break;
 		case 'x':
 			options.hash = true;
@@ -184,7 +196,7 @@ static void run_seeds(struct job *job, unsigned which)
 		if (job->failures++ == 0)
 			job->first_failure = seed;
 		/* A promise that is broken is broken often: more of the same teaches nothing. */
-		if (sim.wrong != WRONG_NONE || job->failures >= FAILURES_MAX)
+		if (job->failures >= options.failures)
 			break;
 	}
 	store_close();

@@ -450,6 +450,14 @@ static void append_committed(const struct chat_op_append *append)
 
 /* --- Marks, devices ---------------------------------------------------------------------------------- */
 
+uint64_t model_mark(struct identity *identity, struct conv *conv)
+{
+	const struct stay *stay = model_stay(conv, identity->user);
+	uint64_t mark = stay ? model_track(identity, conv)->mark : 0;
+
+	return stay && mark < stay->joined ? stay->joined : mark;
+}
+
 static void mark_committed(const struct chat_mark_write *write)
 {
 	struct identity *identity = model_identity(write->user, write->device);
@@ -461,7 +469,7 @@ static void mark_committed(const struct chat_mark_write *write)
 	if (!stay || !identity->known)
 		return;
 	track = model_track(identity, conv);
-	mark = track->mark > stay->joined ? track->mark : stay->joined;
+	mark = model_mark(identity, conv);
 	seq = write->seq < conv->count ? write->seq : conv->count;
 	if (seq <= mark || (write->only_next && mark + 1 != seq))
 		return;
@@ -475,15 +483,11 @@ static void mark_committed(const struct chat_mark_write *write)
 }
 
 /* A device that is new starts where the furthest of the others is. */
-static void session_committed(const struct chat_op_session_open *open)
+static void identity_begins(struct identity *identity)
 {
-	struct identity *identity = model_identity(open->user, open->device);
-
-	if (identity->known)
-		return;
 	identity->known = true;
 	for (size_t i = 0; i < conv_count; i++) {
-		struct stay *stay = model_stay(convs[i], open->user);
+		struct stay *stay = model_stay(convs[i], identity->user);
 		struct track *track;
 
 		if (!stay)
@@ -491,6 +495,47 @@ static void session_committed(const struct chat_op_session_open *open)
 		track = model_track(identity, convs[i]);
 		track->base = track->mark = stay->furthest;
 	}
+}
+
+/* What is pushed on a connection begins behind the marks with which its session began. */
+static void note_floors(const struct chat_op *op, struct identity *identity)
+{
+	const struct server *server = server_named(op->u.session_open.at.node);
+	struct link *link = server ? link_find(server, op->origin.conn) : NULL;
+
+	if (!link)
+		return;
+	link->floors = sim_grow(link->floors, (conv_count + 1) * sizeof(*link->floors));
+	link->floor_count = conv_count;
+	for (size_t i = 0; i < conv_count; i++)
+		link->floors[i] = model_mark(identity, convs[i]);
+}
+
+static void session_committed(const struct chat_op *op)
+{
+	const struct chat_op_session_open *open = &op->u.session_open;
+	struct identity *identity = model_identity(open->user, open->device);
+
+	if (!identity->known)
+		identity_begins(identity);
+	note_floors(op, identity);
+}
+
+/* Refused for the sake of a session whose node may not have been heard of for longer than the lease. */
+static void check_holder(const struct chat_op *op)
+{
+	const struct chat_op_session_open *open = &op->u.session_open;
+	const struct server *server = server_named(open->holder.node);
+	uint64_t lease_us = sim.setup.node.lease_ms * MS;
+	int64_t waited_ms = env_ops.wall_ms(NULL) - op->now_ms;
+
+	/* Clocks may differ by a third of the lease. It is asked as of when it was submitted. */
+	if (waited_ms > 0)
+		lease_us += (uint64_t)waited_ms * MS;
+	if (!server || server->beat_us + lease_us + lease_us / 3 + 100 * MS < sim.now_us)
+		sim_fail("lease", "%llu/%.*s is kept out by a session on %s, which is dead",
+			 (unsigned long long)open->user, (int)open->device.len, open->device.data,
+			 server ? server->name : "no server");
 }
 
 static void device_removed(const struct chat_op_device_remove *remove)
@@ -648,10 +693,14 @@ static void op_committed(const struct chat_op *op)
 		password_committed(&op->u.password_set);
 		break;
 	case CHAT_OP_SESSION_OPEN:
-		session_committed(&op->u.session_open);
+		session_committed(op);
 		break;
 	case CHAT_OP_DEVICE_REMOVE:
 		device_removed(&op->u.device_remove);
+		break;
+	case CHAT_OP_NODE_START:
+	case CHAT_OP_NODE_BEAT:
+		server_named(op->u.node.node)->beat_us = sim.now_us;
 		break;
 	case CHAT_OP_APPEND:
 		append_committed(&op->u.append);
@@ -674,7 +723,10 @@ static void op_committed(const struct chat_op *op)
 
 void model_committed(struct chat_op *const *ops, size_t count)
 {
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		if (ops[i]->code == CHAT_CODE_OK)
 			op_committed(ops[i]);
+		else if (ops[i]->code == CHAT_CODE_ALREADY_ONLINE)
+			check_holder(ops[i]);
+	}
 }

@@ -233,6 +233,19 @@ static const char *about(const struct chat_op *op)
 	return text;
 }
 
+/* A connection's requests in the store are as many as it may have in flight, at most. */
+static void count_op(const struct server *server, const struct chat_op *op, int by)
+{
+	struct link *link = op->origin.conn != 0 ? link_find(server, op->origin.conn) : NULL;
+
+	if (!link)
+		return;
+	link->ops += (uint32_t)by;
+	if (link->ops > sim.setup.node.requests_in_flight)
+		sim_fail("bound", "link %llu has %u requests in flight",
+			 (unsigned long long)link->id, link->ops);
+}
+
 static int pool_submit(struct chat_store *store, struct chat_op *op)
 {
 	struct pool *pool = (struct pool *)store;
@@ -246,6 +259,7 @@ static int pool_submit(struct chat_store *store, struct chat_op *op)
 		return CHAT_ERR_FULL;
 	}
 	pool->in_flight++;
+	count_op(server, op, 1);
 	number = pool_assign(pool, op);
 	queue_push(&pool->lanes[number].queue, op);
 	trace_number((uint64_t)op->kind << 32 ^ op->lane);
@@ -416,6 +430,7 @@ void pool_on_complete(const struct event *event)
 	for (; op; op = next) {
 		next = op->next;
 		server->pool.in_flight--;
+		count_op(server, op, -1);
 		if (op->kind == CHAT_OP_SESSION_OPEN && op->code == CHAT_CODE_OK)
 			link_logged_in(server, op->origin.conn, op->u.session_open.at.session);
 		chat_node_complete(node, op);

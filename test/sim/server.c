@@ -131,6 +131,14 @@ void server_on_tick(const struct event *event)
 	server_leave(server);
 }
 
+struct server *server_named(struct chat_view name)
+{
+	for (unsigned i = 0; i < sim.setup.servers; i++)
+		if (chat_view_equal(chat_view_of(sim.servers[i].name), name))
+			return &sim.servers[i];
+	return NULL;
+}
+
 /* --- Life -------------------------------------------------------------------------------------------- */
 
 bool server_is_reachable(const struct server *server)

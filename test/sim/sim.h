@@ -218,6 +218,7 @@ struct server {
 	unsigned spins;	  /* ticks in a row that asked for another at once */
 	uint64_t paused_until_us;
 	int64_t skew_ms;	    /* of its wall clock */
+	uint64_t beat_us;	    /* when its last heartbeat was committed */
 	struct conn_of_link *conns; /* ascending: what its node called each */
 	size_t conn_count, conn_room;
 };
@@ -293,7 +294,9 @@ struct tap {
 	struct tap_seq *seqs;
 	size_t seq_count, seq_room;
 	uint64_t orders;
-	bool logged_in, logged_out;
+	int64_t last_send; /* the id of the last that was sent, as long as none had to be sent again */
+	bool retries;
+	bool logged_in, leaving, logged_out; /* leaving: the logout is asked */
 	bool bye;
 };
 
@@ -304,6 +307,9 @@ struct link {
 	uint64_t life;	  /* of the server */
 	uint64_t conn;	  /* the node's number; 0: it does not know it yet, or no longer */
 	uint64_t session; /* the number of the last that began on it */
+	uint32_t ops;	  /* of its requests in the store */
+	uint64_t *floors; /* by conversation: the marks with which that session began */
+	size_t floor_count;
 	struct pipe up, down;
 	size_t arrived; /* of what is in `up`: waits at the server */
 	bool accepted;
@@ -334,10 +340,13 @@ void link_cut(struct link *link, bool client_knows, bool server_knows);
 void link_server_died(struct server *server);
 /* The node of a server is told that the session has begun. */
 void link_logged_in(const struct server *server, uint64_t conn, uint64_t session);
+struct link *link_find(const struct server *server, uint64_t conn);
 void links_finish(void);
 void links_forget(void);
 size_t links_count(void);
 struct link *links_at(size_t index);
+/* The servers of that name; NULL: none. */
+struct server *server_named(struct chat_view name);
 event_handler link_on_accept, link_on_opened, link_on_refused, link_on_up, link_on_down,
 	link_on_feed, link_on_drained, link_on_broken_server, link_on_broken_client;
 
@@ -415,6 +424,7 @@ struct track {
 	uint64_t solid; /* all up to here it has, sent itself, or has no right to */
 	uint64_t base;	/* where it began as a new device */
 	uint64_t mark;	/* as committed */
+	uint64_t acked; /* at the end, by a session that ends in order */
 	uint8_t *have;
 	size_t have_room;
 };
@@ -462,6 +472,8 @@ size_t model_identity_count(void);
 struct track *model_track(struct identity *identity, const struct conv *conv);
 bool model_has(const struct track *track, uint64_t seq);
 void model_have(struct track *track, uint64_t seq);
+/* Up to where it was acknowledged, as committed; never below the joining. */
+uint64_t model_mark(struct identity *identity, struct conv *conv);
 /* Moves solid up as far as it goes; where it stands then. */
 uint64_t model_solid(struct identity *identity, struct conv *conv);
 uint64_t model_furthest(const struct conv *conv, chat_id user);
@@ -497,6 +509,8 @@ struct device {
 	bool registers; /* its person is to be registered by it */
 	bool busy;	/* inside of the client */
 	char token[64];
+	char old_token[64]; /* of before the logout, which revokes it */
+	bool revoked;	    /* the token that it tries is */
 	struct ask asks[REQUESTS_MAX];
 	size_t ask_count;
 	char *input; /* what the client has not consumed */
@@ -534,8 +548,8 @@ void check_bounds(void);
 
 void work_start(void);
 event_handler work_on_event;
-/* Tries a send; the device may be offline. */
-void work_submit(struct device *device, struct send *send);
+/* Sends something to somebody. */
+void work_send(struct device *device);
 
 enum fault_kind {
 	FAULT_BUS_LOSS,
@@ -613,7 +627,15 @@ bool wrong_before(struct chat_op **ops, size_t count); /* whether the commit is 
 void wrong_after(struct chat_op **ops, size_t count);
 bool wrong_keeps(struct chat_op *op);
 
-enum phase { PHASE_WORK, PHASE_SETTLE, PHASE_ASK, PHASE_LEAVE, PHASE_DRAIN, PHASE_OVER };
+enum phase {
+	PHASE_WORK,
+	PHASE_SETTLE,
+	PHASE_ASK,
+	PHASE_LAST,
+	PHASE_LEAVE,
+	PHASE_DRAIN,
+	PHASE_OVER
+};
 
 void audit_start(void);
 void audit_reply(struct device *device, const struct ask *ask, const struct chat_event *event);

@@ -55,6 +55,26 @@ static bool is(struct chat_view type, const char *name)
 	return chat_view_equal(type, chat_view_of(name));
 }
 
+/* At the end, when nothing goes wrong, what was acknowledged is to be durable when everybody has left. */
+static void note_ack(const struct link *link, const struct chat_buf *frame)
+{
+	struct device *device = link->device;
+	int64_t user = 0, group = 0, seq = 0;
+	struct conv *conv;
+	struct track *track;
+
+	if (!device || link->tap.leaving || !integer(frame, "\"seq\":", &seq) ||
+	    (!integer(frame, "\"group\":", &group) && !integer(frame, "\"user\":", &user)))
+		return;
+	conv = model_conv(device->person->id,
+			  (struct chat_target){.user = (chat_id)user, .group = (chat_id)group});
+	track = conv ? model_track(device_identity(device), conv) : NULL;
+	TRACE("ack %llu/%s seq %lld link %llu", (unsigned long long)device->person->id,
+	      device->name, (long long)seq, (unsigned long long)link->id);
+	if (track && track->acked < (uint64_t)seq)
+		track->acked = (uint64_t)seq;
+}
+
 void tap_up(struct link *link, const struct chat_buf *frame)
 {
 	struct tap *tap = &link->tap;
@@ -62,6 +82,8 @@ void tap_up(struct link *link, const struct chat_buf *frame)
 	int64_t id, user = 0, group = 0;
 	struct tap_ask ask = {.type = type};
 
+	if (type == CHAT_REQ_ACK && sim.phase >= PHASE_LAST)
+		note_ack(link, frame);
 	if (!integer(frame, "\"id\":", &id))
 		return;
 	ask.id = id;
@@ -70,12 +92,19 @@ void tap_up(struct link *link, const struct chat_buf *frame)
 			  : integer(frame, "\"user\":", &user) ? (uint64_t)user << 1
 							       : 0;
 		ask.order = ++tap->orders;
+		/* The client sends what it could not before in the order in which it was asked to. */
+		if (id < tap->last_send && !tap->retries)
+			sim_fail("order", "link %llu: request %lld is sent after %lld",
+				 (unsigned long long)link->id, (long long)id,
+				 (long long)tap->last_send);
+		tap->last_send = id;
 	}
 	if (tap->ask_count == tap->ask_room) {
 		tap->ask_room = tap->ask_room * 2 + 16;
 		tap->asks = sim_grow(tap->asks, tap->ask_room * sizeof(*tap->asks));
 	}
 	tap->asks[tap->ask_count++] = ask;
+	tap->leaving = tap->leaving || type == CHAT_REQ_LOGOUT;
 }
 
 static struct tap_seq *seq_of(struct tap *tap, uint64_t key)
@@ -135,6 +164,7 @@ static void take_reply(struct link *link, const struct chat_buf *frame, struct c
 			 "a reply to id %lld, which was not asked or answered before: %.*s",
 			 (long long)id, (int)frame->len - 1, frame->data);
 	check_order(link, frame, &tap->asks[i]);
+	tap->retries = tap->retries || is(type, "error");
 	if (tap->asks[i].type == CHAT_REQ_LOGIN && is(type, "ok"))
 		tap->logged_in = true;
 	if (tap->asks[i].type == CHAT_REQ_LOGOUT) {

@@ -86,7 +86,8 @@ static void ask(struct device *device, struct chat_request *request)
 
 /* --- Messages ---------------------------------------------------------------------------------------- */
 
-void work_submit(struct device *device, struct send *send)
+/* Tries a send; the device may be offline. */
+static void work_submit(struct device *device, struct send *send)
 {
 	static const enum chat_request_type types[] = {CHAT_REQ_SEND, CHAT_REQ_EDIT,
 						       CHAT_REQ_RECALL};
@@ -130,6 +131,14 @@ static struct send *send_new(struct device *device, struct chat_target target)
 static void do_send_direct(struct device *device)
 {
 	work_submit(device, send_new(device, (struct chat_target){.user = some_other(device)}));
+}
+
+void work_send(struct device *device)
+{
+	struct conv *conv = some_conv(device);
+
+	if (conv)
+		work_submit(device, send_new(device, model_target(conv, device->person->id)));
 }
 
 static void do_send_group(struct device *device)
@@ -397,6 +406,7 @@ static void do_logout(struct device *device)
 	struct chat_request request = {.type = CHAT_REQ_LOGOUT};
 
 	/* When it is answered the client stops, and comes back by the password. */
+	memcpy(device->old_token, device->token, sizeof(device->old_token));
 	if (device_ask(device, &request, (struct ask){0}))
 		device->token[0] = '\0';
 }
