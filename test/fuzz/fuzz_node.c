@@ -275,9 +275,17 @@ static void peer_command(char command, char number, char argument)
 	}
 }
 
-static void hold(char kind)
+/* By its name, or any other. */
+static void hold(struct chat_view name)
 {
-	world.held[(unsigned char)kind % CHAT_OP_COUNT] = true;
+	unsigned kind = 0;
+
+	while (kind < CHAT_OP_COUNT &&
+	       !chat_view_equal(name, chat_view_of(chat_op_name((enum chat_op_kind)kind))))
+		kind++;
+	if (kind == CHAT_OP_COUNT)
+		kind = name.len > 0 ? (unsigned char)name.data[0] % CHAT_OP_COUNT : 0;
+	world.held[kind] = true;
 	held = true;
 }
 
@@ -287,14 +295,16 @@ static void release_all(void)
 	held = false;
 }
 
-static void world_command(char command, char argument)
+static void world_command(char command, struct chat_view rest)
 {
+	char argument = rest.len > 0 ? rest.data[0] : '0';
+
 	switch (command) {
 	case 't': /* time passes */
 		pass(power_of_ten(argument));
 		break;
 	case 'h': /* operations of one kind wait */
-		hold(argument);
+		hold(rest);
 		break;
 	case 'r': /* and go on */
 		release_all();
@@ -339,7 +349,7 @@ static void run_line(struct chat_view line)
 	else if (strchr("xezky", command) && command != '\0')
 		peer_command(command, number, argument);
 	else if (strchr("thrulqwD", command) && command != '\0')
-		world_command(command, number);
+		world_command(command, (struct chat_view){line.data + 1, line.len - 1});
 	if (waits)
 		settle();
 	books_read();
