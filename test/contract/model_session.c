@@ -137,7 +137,8 @@ void model_node_beat(struct chat_op *op)
 	struct chat_op_node *out = &op->u.node;
 	const struct model_node *node = node_named(out->node);
 
-	out->lapsed = !is_alive(node, op->now_ms, out->lease_ms);
+	/* Clocks differ by up to a third of the lease: others may have taken it for dead so much earlier. */
+	out->lapsed = !is_alive(node, op->now_ms, out->lease_ms - out->lease_ms / 3);
 	out->usurped = node && node->started_ms != out->started_ms;
 	node_write(op);
 	node_look(op);
@@ -148,7 +149,9 @@ void model_node_stop(struct chat_op *op)
 	struct model_node *node = node_named(op->u.node.node);
 
 	places_clear(op->u.node.node, UINT64_MAX, NULL);
-	if (node)
+	if (node && op->u.node.unsaid)
+		node->beat_ms = node->reaps = 0; /* as one that died long ago */
+	else if (node)
 		*node = model.nodes[--model.node_count];
 }
 
@@ -354,9 +357,12 @@ void model_password_set(struct chat_op *op)
 		if (chat_view_equal(device->name, set->device))
 			continue;
 		device->token = (struct chat_view){0};
-		if (is_placed(device))
-			set->revoked[set->revoked_count++] =
-				(struct chat_device_at){device->name, device->at};
+		if (!is_placed(device))
+			continue;
+		set->revoked[set->revoked_count++] =
+			(struct chat_device_at){device->name, device->at};
+		device->at = (struct chat_presence_at){0};
+		device->since_ms = op->now_ms;
 	}
 }
 

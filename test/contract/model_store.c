@@ -2,6 +2,7 @@
 /* The stores that are compared with the model, and the ids that each gives. */
 #include "model_check.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -22,7 +23,8 @@ const struct chat_store_limits model_limits = {
 	.conversations = 2 * LIMIT,
 };
 
-static char path[64];
+/* An SQLite file, in a folder of its own. */
+static char folder[1024], path[1100];
 
 /* --- Ids --------------------------------------------------------------------------------------------- */
 
@@ -223,17 +225,46 @@ static bool add_store(const char *name, enum mode mode, bool is_kept, uint64_t s
 	return open_backend(store);
 }
 
+static void folder_remove(void)
+{
+	static const char *const suffixes[] = {"", "-wal", "-shm"};
+
+	for (size_t i = 0; i < 3; i++) {
+		strcpy(path + strlen(folder), "/db");
+		strcat(path, suffixes[i]);
+		unlink(path);
+	}
+	rmdir(folder);
+}
+
+/* A check that fails aborts, and one that takes too long is ended: nothing is left then either. */
+static void on_end(int signal)
+{
+	folder_remove();
+	_exit(128 + signal);
+}
+
+static bool folder_make(void)
+{
+	const char *where = getenv("TMPDIR");
+
+	snprintf(folder, sizeof(folder), "%s/chat-model-XXXXXX", where ? where : "/tmp");
+	if (!mkdtemp(folder))
+		return false;
+	snprintf(path, sizeof(path), "%s/db", folder);
+	signal(SIGABRT, on_end);
+	signal(SIGTERM, on_end);
+	signal(SIGINT, on_end);
+	return true;
+}
+
 bool stores_open(uint64_t seed)
 {
 	const char *url = getenv("CHAT_TEST_STORE");
-	int fd;
 
 	store_count = 0;
-	strcpy(path, "model-XXXXXX");
-	fd = mkstemp(path);
-	if (fd < 0)
+	if (!folder_make())
 		return false;
-	close(fd);
 	if (!add_store("memory, one by one", ALONE, false, seed) ||
 	    !add_store("memory, batches", TOGETHER, false, seed) ||
 	    !add_store("sqlite", EITHER, true, seed))
@@ -245,17 +276,11 @@ bool stores_open(uint64_t seed)
 
 void stores_close(void)
 {
-	static const char *const suffixes[] = {"", "-wal", "-shm"};
-	char name[sizeof(path) + 8];
-
 	while (store_count > 0) {
 		chat_backend_destroy(stores[--store_count].backend);
 		stores[store_count].backend = NULL;
 	}
-	for (size_t i = 0; i < 3; i++) {
-		snprintf(name, sizeof(name), "%s%s", path, suffixes[i]);
-		unlink(name);
-	}
+	folder_remove();
 }
 
 bool store_reopen(struct store *store)

@@ -249,6 +249,7 @@ static void make_node(struct chat_op *op)
 	node->lease_ms = LEASE_MS;
 	node->started_ms = percent(70) ? 7 : work.now_ms;
 	node->first_session = percent(50) ? INT64_MAX : work.session / 2;
+	node->unsaid = op->kind == CHAT_OP_NODE_STOP && percent(50);
 }
 
 static void make_reap(struct chat_op *op)
