@@ -100,10 +100,10 @@ struct session {
 	struct node_list
 		swept; /* in node->unswept until a sweep asks about it, then in node->swept */
 	char device[CHAT_DEVICE_MAX + 1];
+	bool reading;	    /* a page of the catch-up is being read */
 	struct mark *marks; /* ascending by key */
 	size_t mark_count, mark_capacity;
 	size_t behind_count;
-	bool reading;	       /* a page of the catch-up is being read */
 	uint64_t retry_at_ms;  /* the catch-up waits for the store until then; 0: it does not */
 	uint64_t wait_at_ms;   /* marks that wait do so until then; 0: none does */
 	struct own_range *own; /* NULL while there is none: most have none */
