@@ -98,6 +98,7 @@ static int run(const struct options *options, const struct config *config,
 	log_level_set((enum chat_log_level)config->log_level);
 	raise_descriptors(config->max_connections);
 	signal(SIGPIPE, SIG_IGN);
+	chat_store_tune_process();
 	if (server_create(options, config, &server, error) != 0)
 		return complain(error);
 	code = server_run(server);

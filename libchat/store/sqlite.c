@@ -328,6 +328,11 @@ static void explain(struct sqlite *sqlite, const char *path, struct chat_store_e
 		 sqlite->handle ? sqlite3_errmsg(sqlite->handle) : "out of memory", hint);
 }
 
+void chat_store_tune_process(void)
+{
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* refused where SQLite is in use already */
+}
+
 static int open_handle(struct sqlite *sqlite, const char *path)
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;

@@ -165,6 +165,13 @@ void chat_pool_last_error(struct chat_pool *pool, struct chat_store_error *out);
 /* Finishes what was submitted, ends the threads, closes the store. What was not drained is freed. NULL is ignored. */
 void chat_pool_destroy(struct chat_pool *pool);
 
+/*
+ * For a program whose SQLite is libchat's alone: lets it keep no statistics of its memory, whose lock each of its allocations takes
+ * (a tenth of what a message costs). It is the whole process's, so the library does not do it by itself. To be called
+ * before anything opens a database; afterwards it does nothing.
+ */
+void chat_store_tune_process(void);
+
 #ifdef __cplusplus
 }
 #endif
