@@ -297,7 +297,9 @@ static int migrate(struct sqlite *sqlite, const char *path, struct chat_store_er
 
 static int configure(struct sqlite *sqlite)
 {
-	static const char common[] = "PRAGMA journal_mode=WAL;"
+	/* The page's size is that of new files alone: 8192 bytes cost a tenth to a quarter less CPU than 4096. */
+	static const char common[] = "PRAGMA page_size=8192;"
+				     "PRAGMA journal_mode=WAL;"
 				     "PRAGMA synchronous=FULL;"
 				     "PRAGMA temp_store=MEMORY;"
 				     "PRAGMA journal_size_limit=67108864;";
