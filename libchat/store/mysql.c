@@ -41,7 +41,7 @@ static void mysql_disconnect(struct mysql *mysql)
 	mysql->handle = NULL;
 }
 
-static MYSQL *handle_open(const struct mysql_url *url, const struct mysql_host *host)
+static MYSQL *handle_open(const struct mysql_url *url, const struct chat_host *host)
 {
 	unsigned connect_s = MYSQL_CONNECT_S, io_s = MYSQL_IO_S;
 	MYSQL *handle = mysql_init(NULL);
@@ -96,9 +96,9 @@ static bool handle_can_write(MYSQL *handle)
 /* Connects to a host that takes writes, the one that worked last before the others. NULL with the reason. */
 static MYSQL *url_connect(const struct mysql_url *url, size_t *host, char *error, size_t error_len)
 {
-	for (size_t i = 0; i < url->host_count; i++) {
-		size_t at = (*host + i) % url->host_count;
-		MYSQL *handle = handle_open(url, &url->hosts[at]);
+	for (size_t i = 0; i < url->hosts.count; i++) {
+		size_t at = (*host + i) % url->hosts.count;
+		MYSQL *handle = handle_open(url, &url->hosts.items[at]);
 
 		if (!handle) {
 			snprintf(error, error_len, "out of memory");
@@ -109,8 +109,8 @@ static MYSQL *url_connect(const struct mysql_url *url, size_t *host, char *error
 			*host = at;
 			return handle;
 		}
-		snprintf(error, error_len, "%.200s:%u: %.200s", url->hosts[at].name,
-			 url->hosts[at].port,
+		snprintf(error, error_len, "%.200s:%u: %.200s", url->hosts.items[at].name,
+			 url->hosts.items[at].port,
 			 mysql_errno(handle) ? mysql_error(handle) : "it is read-only");
 		mysql_close(handle);
 	}

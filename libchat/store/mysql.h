@@ -13,10 +13,10 @@
 
 #include <mysql.h>
 
+#include "chat/hosts.h"
 #include "store/db.h"
 
 enum {
-	MYSQL_HOSTS_MAX = 8,	 /* of one URL */
 	MYSQL_CONNECT_S = 3,	 /* to one host */
 	MYSQL_IO_S = 15,	 /* an answer that takes longer means that the server is gone */
 	MYSQL_LOCK_WAIT_S = 5,	 /* for a row's lock; then the transaction is retried */
@@ -26,15 +26,9 @@ enum {
 	MYSQL_TEXT_MAX = 4 << 20 /* bytes of one INSERT of many rows; more rows go into another */
 };
 
-struct mysql_host {
-	char name[256];
-	unsigned port;
-};
-
 /* mysql://USER:PASSWORD@HOST[:PORT][,HOST2[:PORT]]/DB */
 struct mysql_url {
-	struct mysql_host hosts[MYSQL_HOSTS_MAX];
-	size_t host_count;
+	struct chat_hosts hosts;
 	char user[128];
 	char password[256];
 	char database[64];

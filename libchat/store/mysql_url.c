@@ -3,7 +3,6 @@
 #include "store/mysql.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { PORT_DEFAULT = 3306 };
@@ -51,46 +50,6 @@ static bool url_unescape(const char *from, size_t len, char *to, size_t room)
 	return true;
 }
 
-static bool host_parse(const char *text, size_t len, struct mysql_host *out)
-{
-	const char *colon = memchr(text, ':', len);
-	size_t name_len = colon ? (size_t)(colon - text) : len;
-	char port[8] = "";
-
-	if (name_len == 0 || name_len >= sizeof(out->name) || memchr(text, '@', name_len) ||
-	    memchr(text, '/', name_len))
-		return false;
-	memcpy(out->name, text, name_len);
-	out->name[name_len] = '\0';
-	out->port = PORT_DEFAULT;
-	if (!colon)
-		return true;
-	if (len - name_len - 1 == 0 || len - name_len - 1 > 5)
-		return false;
-	memcpy(port, colon + 1, len - name_len - 1);
-	if (strspn(port, "0123456789") != strlen(port))
-		return false;
-	out->port = (unsigned)strtoul(port, NULL, 10);
-	return out->port >= 1 && out->port <= 65535;
-}
-
-static bool hosts_parse(const char *text, size_t len, struct mysql_url *out)
-{
-	const char *end = text + len;
-
-	while (text <= end) {
-		const char *comma = memchr(text, ',', (size_t)(end - text));
-		const char *stop = comma ? comma : end;
-
-		if (out->host_count == MYSQL_HOSTS_MAX ||
-		    !host_parse(text, (size_t)(stop - text), &out->hosts[out->host_count]))
-			return false;
-		out->host_count++;
-		text = stop + 1;
-	}
-	return out->host_count > 0;
-}
-
 int chat_mysql_url_parse(const char *text, struct mysql_url *out, struct chat_store_error *error)
 {
 	static const char scheme[] = "mysql://";
@@ -113,7 +72,8 @@ int chat_mysql_url_parse(const char *text, struct mysql_url *out, struct chat_st
 	    (colon && !url_unescape(colon + 1, (size_t)(at - colon - 1), out->password,
 				    sizeof(out->password))))
 		return url_refuse(error, "user or password is too long, or has a stray %");
-	if (!hosts_parse(at + 1, (size_t)(slash - at - 1), out))
+	if (chat_hosts_parse((struct chat_view){at + 1, (size_t)(slash - at - 1)}, PORT_DEFAULT,
+			     &out->hosts) != 0)
 		return url_refuse(error,
 				  "a host has no name, or a port that is none, or there are too "
 				  "many; in a password @ is %40");
