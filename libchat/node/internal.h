@@ -21,6 +21,9 @@ enum {
 	NODE_RETRY_MS = 1000,	     /* told with `unavailable`, and when catch-up tries again */
 	NODE_MARKS_FLUSH_MS = 1000,  /* acks are written this long after the first */
 	NODE_MARKS_BATCH_MAX = 1000, /* marks in one operation; the rest goes into the next */
+	NODE_STORE_SILENT_MS =
+		3000,	      /* without an answer though it was asked: the store counts as away */
+	NODE_PROBE_MS = 1000, /* since the last heartbeat: a probe is another */
 	NODE_GOING_MS = 2000, /* a user's going is told this late, and not where they are back */
 	NODE_COME_BACK_MIN_MS =
 		100, /* `retry_after` of `bye` `shutdown`, and over how much it is */
@@ -204,6 +207,9 @@ struct chat_node {
 	uint64_t in_flight;   /* store operations */
 	uint64_t flush_at_ms; /* 0: no mark is dirty */
 	uint64_t beat_at_ms;
+	uint64_t beaten_ms;	 /* the last heartbeat was submitted */
+	uint64_t store_waiting;	 /* operations that the store has not answered */
+	uint64_t store_since_ms; /* for how long it has answered none of them */
 	uint64_t throttle_at_ms; /* the earliest throttled_until_ms, or earlier; 0: none */
 	uint64_t retry_at_ms;	 /* the earliest retry_at_ms or wait_at_ms, or earlier; 0: none */
 	struct node_list owed;	 /* ends of sessions that the store does not know of yet */

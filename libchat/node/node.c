@@ -211,6 +211,7 @@ void chat_node_tick(struct chat_node *node)
 
 	if (node->beat_at_ms != 0 && now_ms >= node->beat_at_ms) {
 		node->beat_at_ms = now_ms + node->config.lease_ms / 3;
+		node->beaten_ms = now_ms;
 		submit_for_node(node, node->registered ? CHAT_OP_NODE_BEAT : CHAT_OP_NODE_START);
 	}
 	if (node->flush_at_ms != 0 && now_ms >= node->flush_at_ms)
@@ -249,5 +250,15 @@ void chat_node_stats_get(const struct chat_node *node, struct chat_node_stats *o
 	*out = node->stats;
 	out->connections = node->conns.count;
 	out->in_flight = node->in_flight;
-	out->store_away = node->store_failed;
+	out->store_away = node->store_failed ||
+			  (node->store_waiting > 0 &&
+			   node_now(node) - node->store_since_ms > NODE_STORE_SILENT_MS);
+}
+
+void chat_node_probe(struct chat_node *node)
+{
+	uint64_t now_ms = node_now(node);
+
+	if (node->beat_at_ms != 0 && now_ms - node->beaten_ms >= NODE_PROBE_MS)
+		node_earlier(&node->beat_at_ms, now_ms);
 }

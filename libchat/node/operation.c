@@ -118,6 +118,12 @@ static void operation_refuse(struct chat_node *node, struct chat_op *op)
 	chat_op_destroy(op);
 }
 
+/* Hashing is not the store's. */
+static bool operation_is_of_store(const struct chat_op *op)
+{
+	return op->kind != CHAT_OP_HASH && op->kind != CHAT_OP_VERIFY;
+}
+
 bool chat_operation_submit(struct chat_node *node, struct chat_op *op)
 {
 	struct conn *conn = chat_conn_get(node, op->origin.conn);
@@ -127,6 +133,8 @@ bool chat_operation_submit(struct chat_node *node, struct chat_op *op)
 		return false;
 	}
 	node->in_flight++;
+	if (operation_is_of_store(op) && node->store_waiting++ == 0)
+		node->store_since_ms = node_now(node);
 	if (conn) {
 		conn->operations++;
 		conn->in_flight += operation_weight(op);
@@ -148,8 +156,10 @@ static bool operation_is_news(enum chat_op_kind kind)
  */
 static void operation_watch_store(struct chat_node *node, const struct chat_op *op)
 {
-	if (op->kind == CHAT_OP_HASH || op->kind == CHAT_OP_VERIFY)
+	if (!operation_is_of_store(op))
 		return;
+	node->store_waiting--;
+	node->store_since_ms = node_now(node);
 	if (op->code == CHAT_CODE_UNAVAILABLE) {
 		node->store_failed = true;
 		if (operation_is_news(op->kind))

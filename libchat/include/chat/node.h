@@ -59,7 +59,7 @@ struct chat_node_stats {
 	uint64_t catch_ups;   /* pages read to bring a session up to date, so far */
 	uint64_t sweeps;      /* begun so far */
 	uint64_t in_flight;   /* store operations, now */
-	bool store_away;      /* the last operation that needed the store could not be done */
+	bool store_away; /* the last operation that needed the store could not be done, or none is answered */
 };
 
 /*
@@ -122,6 +122,8 @@ void chat_node_drain(struct chat_node *node);
 bool chat_node_is_drained(const struct chat_node *node);
 
 void chat_node_stats_get(const struct chat_node *node, struct chat_node_stats *out);
+/* Has the store asked something soon, where nobody does: what the stats say of it is then of this moment, not of the last heartbeat. */
+void chat_node_probe(struct chat_node *node);
 
 #ifdef __cplusplus
 }
