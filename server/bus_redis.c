@@ -28,6 +28,7 @@ enum {
 	BUS_CONNECT_MS = 3000,	  /* until a server has answered for the first time */
 	BUS_BACKOFF_MIN_MS = 100, /* before it is tried again; doubles */
 	BUS_BACKOFF_MAX_MS = 2000,
+	BUS_LOG_MS = 60000,    /* between two lines about one link that does not come to stand */
 	BUS_BEAT_MS = 2000,    /* how often the node says something to itself */
 	BUS_SILENCE_MS = 8000, /* without hearing it: the links are made anew */
 	BUS_LEAVE_MS = 10000,  /* a channel that nobody wants is left so late */
@@ -49,6 +50,8 @@ struct link {
 	redisAsyncContext *redis; /* NULL while DOWN */
 	struct event *timer;	  /* DOWN: to connect; CONNECTING: to give up */
 	unsigned backoff_ms;
+	uint64_t
+		complain_at_ms; /* that it does not stand is not logged again before; 0: not logged yet */
 };
 
 struct host {
@@ -139,6 +142,19 @@ static void link_log(const struct link *link, enum chat_log_level level, const c
 
 static void on_pubsub(redisAsyncContext *redis, void *answer, void *unused);
 
+/* That it does not stand is logged at once, and then once in a while, until it does. */
+static void link_complain(struct link *link, enum chat_log_level level, const char *event,
+			  const char *reason)
+{
+	uint64_t now_ms = env_monotonic_ms();
+
+	if (now_ms < link->complain_at_ms)
+		level = CHAT_LOG_DEBUG;
+	else
+		link->complain_at_ms = now_ms + BUS_LOG_MS;
+	link_log(link, level, event, reason);
+}
+
 /* The one way down. */
 static void link_down(struct link *link, const char *reason)
 {
@@ -146,7 +162,10 @@ static void link_down(struct link *link, const char *reason)
 
 	if (link->state == LINK_DOWN)
 		return;
-	link_log(link, link->state == LINK_UP ? CHAT_LOG_WARN : CHAT_LOG_DEBUG, "bus_lost", reason);
+	if (link->state == LINK_UP)
+		link_complain(link, CHAT_LOG_WARN, "bus_lost", reason);
+	else
+		link_complain(link, CHAT_LOG_WARN, "bus_away", reason);
 	if (link->listens)
 		channels_reset(&link->host->channels);
 	else
@@ -186,6 +205,7 @@ static void link_up(struct link *link)
 
 	link->state = LINK_UP;
 	link->backoff_ms = BUS_BACKOFF_MIN_MS;
+	link->complain_at_ms = 0;
 	evtimer_del(link->timer);
 	link_log(link, CHAT_LOG_INFO, "bus_up", "connected");
 	host->heard_ms = env_monotonic_ms();
@@ -237,7 +257,7 @@ static void on_hello(redisAsyncContext *redis, void *answer, void *unused)
 		link_up(link);
 		return;
 	}
-	link_log(link, CHAT_LOG_ERROR, "bus_refused", reply->str);
+	link_complain(link, CHAT_LOG_ERROR, "bus_refused", reply->str);
 	redis->data = NULL;
 	link->redis = NULL;
 	redisAsyncDisconnect(redis);

@@ -20,7 +20,7 @@ CHAT_MUST_CHECK int bus_redis_create(struct server *server, const char *url, str
 /* Whether the URL is well formed, and each server answers: for --check. Blocks. */
 CHAT_MUST_CHECK int bus_redis_check(const char *url, struct setting_error *error);
 struct chat_bus bus_redis_port(struct bus_redis *bus);
-/* Whether all servers are connected and all that was subscribed to is in force. */
+/* Whether both connections to each server stand. */
 bool bus_redis_is_up(const struct bus_redis *bus);
 /* Publications that were dropped, so far: others were told to look for themselves. */
 uint64_t bus_redis_dropped(const struct bus_redis *bus);

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: MIT
 """Three nodes as one server: whoever is where, and whoever goes, users see one chat."""
 import asyncio
+import http.client
 import threading
 import time
 
-from cluster import LEASE_S, SLOW, Cluster
+from cluster import LEASE_S, SLOW, Cluster, e2e, servers
 from load import World
 from chatd import PASSWORD, TIMEOUT, befriend, eventually, proves, run, to
 
+ATTEMPTS_S = 1.5  # attempts to connect to Redis come at 0.1, 0.3, 0.7, 1.5 s
+READY_S = 5  # 3 s without an answer, to a question that comes a second after the last one
 GOING_S = 2  # that someone has gone is told so late
 SOON_S = 1 * SLOW  # what goes from node to node is there by then, whatever the machine does meanwhile
 ROUNDS = 5
@@ -541,6 +544,81 @@ def test_replaced_while_redis_is_away():
     frame = old.bye("replaced")
     assert not frame["reconnect"]
     new.settle()
+
+
+def lines(node, event):
+    return [line for line in node.log if f"event={event} " in line]
+
+
+@proves("Redis away: sends still succeed (they are in the log), direct delivery on the same node goes on")
+def test_node_starts_without_redis():
+    """It serves its own, and says once of each connection that it cannot be made, and not with each attempt."""
+    port = servers.port_of_its_own()
+    node = e2e.Node("--bus", f"redis://127.0.0.1:{port}", store=cluster().store_of(0), name="alone")
+    eventually(lambda: len(lines(node, "bus_away")) == 2)
+    assert all("level=warn" in line for line in lines(node, "bus_away"))
+    a, b = node.user(), node.user()
+    a.send(b, "on one node")
+    b.push("message", text="on one node")
+    time.sleep(ATTEMPTS_S)  # in which it is tried again several times
+    assert len(lines(node, "bus_away")) == 2, node.log
+    redis = servers.Redis(port=port).start()
+    eventually(lambda: len(lines(node, "bus_up")) == 2)
+    redis.kill()
+    eventually(lambda: len(lines(node, "bus_lost")) == 2)
+    time.sleep(ATTEMPTS_S)
+    assert len(lines(node, "bus_away")) == 2, node.log
+    redis.finish()
+    node.finish()
+
+
+@proves("several servers by hash of the channel; password and database number")
+def test_password_of_redis():
+    """A wrong one is an error that is logged once of each connection; with the right one nodes hear each other."""
+    c = cluster()
+    redis = servers.Redis(port=servers.port_of_its_own(), password="open sesame").start()
+    wrong = e2e.Node("--bus", f"redis://:closed@127.0.0.1:{redis.port}", store=c.store_of(0), name="wrong")
+    eventually(lambda: len(lines(wrong, "bus_refused")) == 2)
+    time.sleep(ATTEMPTS_S)
+    assert len(lines(wrong, "bus_refused")) == 2 and not lines(wrong, "bus_up"), wrong.log
+    wrong.finish()
+    right = [e2e.Node("--bus", f"redis://:open sesame@127.0.0.1:{redis.port}/7", store=c.store_of(0), name=f"right{i}") for i in range(2)]
+    for node in right:
+        eventually(lambda node=node: len(lines(node, "bus_up")) == 2)
+    a, b = right[0].user(), right[1].user()
+    eventually(lambda: a.request("ping")["type"] == "pong")
+    a.send(b, "by the right password")
+    b.find("message", text="by the right password")
+    for node in right:
+        node.finish()
+    redis.finish()
+
+
+def ready(port):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", "/readyz")
+    status = connection.getresponse().status
+    connection.close()
+    return status == 200
+
+
+@proves("MySQL away: sends get `unavailable`, nobody is disconnected, nothing in memory grows past its bound.")
+def test_ready_tells_the_truth():
+    """Of a store that stands still or is gone it is known soon, though nobody asks the node for anything, and when it is back too."""
+    c = cluster()
+    node = e2e.Node("--admin", "127.0.0.1:0", store=c.store_of(0), name="watched")  # with a lease that is ten times as long as its patience
+    port = next(int(line.rsplit(":", 1)[1]) for line in node.log if "event=admin " in line)
+    assert ready(port)
+    for away, back in ((c.database.pause, c.database.go_on), (c.database.kill, lambda: Cluster.hands.submit(c.database.start).result())):
+        away()
+        began = time.monotonic()
+        eventually(lambda: not ready(port))
+        took = time.monotonic() - began
+        print(f"# not ready {took:.1f} s after the store had gone")
+        assert took < READY_S * SLOW
+        back()
+        eventually(lambda: ready(port))
+    node.finish()
 
 
 @proves("A node that dies is not missed by those who are elsewhere.")

@@ -21,7 +21,7 @@ HELD_UP_MS = 250  # where they take longer than this at all
 
 
 def cluster():
-    return Cluster.shared(settings=["login_rate=0", "register_rate=0"])
+    return Cluster.shared()
 
 
 class Storm:

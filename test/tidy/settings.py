@@ -152,7 +152,7 @@ check_example(known)
 live = taken_by_sighup(known)
 compare("docs/chatd.conf.5.scd, SIGHUP", live, {key: page_live[key] for key in live if key in page_live})
 sources = sorted([*(ROOT / "server").glob("*.c"), *(ROOT / "libchat/node").glob("*.c")])
-events = check_names("docs/chatd.8.scd", r'\b(?:log_event|link_log|ops->log)\([^";]*CHAT_LOG_[^";]*"(\w+)"', sources, r"^\*(\w+)\* \((?:debug|info|warn|error)\)$")
+events = check_names("docs/chatd.8.scd", r'\b(?:log_event|link_log|link_complain|ops->log)\([^";]*CHAT_LOG_[^";]*"(\w+)"', sources, r"^\*(\w+)\* \((?:debug|info|warn|error)\)$")
 metrics = check_names("docs/operations.md", r'\b((?:chatd|process)_\w+)["{]', [ROOT / "server/admin.c"], r"`((?:chatd|process)_\w+)`")
 bounds = check_bounds(known)
 print("\n".join(wrong) or f"{len(known)} settings, {len(live)} of them changed by SIGHUP or not, {events} events, {metrics} metrics, "
