@@ -58,7 +58,6 @@ static void on_ready(struct evhttp_request *request, void *context)
 	chat_node_stats_get(admin->server->node, &stats);
 	/* Whoever asks again in a second or more is told of that second, however quiet the server is. */
 	chat_node_probe(admin->server->node);
-	server_turn(admin->server);
 	if (admin->server->state != SERVER_RUNNING)
 		answer_text(request, HTTP_SERVUNAVAIL, "draining");
 	else if (stats.store_away)
