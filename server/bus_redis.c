@@ -56,7 +56,7 @@ struct link {
 
 struct host {
 	struct bus_redis *bus;
-	const struct redis_host *at;
+	const struct chat_host *at;
 	struct link publisher, listener;
 	struct channels channels;
 	uint64_t heard_ms; /* when it heard itself last */
@@ -66,7 +66,7 @@ struct host {
 struct bus_redis {
 	struct server *server;
 	struct redis_url url;
-	struct host hosts[BUS_HOSTS_MAX]; /* as many as the URL has */
+	struct host hosts[CHAT_HOSTS_MAX]; /* as many as the URL has */
 	uint64_t issued, confirmed;
 	uint64_t dropped;
 	struct event *flush; /* asks for the channels that wait */
@@ -117,7 +117,7 @@ static int self_write(const struct bus_redis *bus, char out[BUS_CHANNEL_TEXT_MAX
 static struct host *channel_host(struct bus_redis *bus, struct chat_channel channel)
 {
 	/* Other bits than the buckets are chosen by: else the channels of one host would share half of them. */
-	return &bus->hosts[(channel_hash(channel) >> 32) % bus->url.host_count];
+	return &bus->hosts[(channel_hash(channel) >> 32) % bus->url.hosts.count];
 }
 
 /* --- Links ------------------------------------------------------------------------------------------- */
@@ -135,7 +135,7 @@ static void link_log(const struct link *link, enum chat_log_level level, const c
 {
 	char host[300];
 
-	snprintf(host, sizeof(host), "%s:%d", link->host->at->name, link->host->at->port);
+	snprintf(host, sizeof(host), "%s:%u", link->host->at->name, link->host->at->port);
 	log_event(level, event, "host", host, "link", link->listens ? "listener" : "publisher",
 		  "reason", reason, NULL);
 }
@@ -185,7 +185,7 @@ static void bus_tell_confirmed(struct bus_redis *bus)
 {
 	uint64_t number = bus->issued;
 
-	for (size_t i = 0; i < bus->url.host_count; i++) {
+	for (size_t i = 0; i < bus->url.hosts.count; i++) {
 		uint64_t here = channels_in_force(&bus->hosts[i].channels, bus->issued);
 
 		if (here < number)
@@ -373,7 +373,7 @@ static void on_flush(evutil_socket_t fd, short what, void *context)
 
 	(void)fd;
 	(void)what;
-	for (size_t i = 0; i < bus->url.host_count; i++) {
+	for (size_t i = 0; i < bus->url.hosts.count; i++) {
 		struct host *host = &bus->hosts[i];
 
 		while (host->listener.state == LINK_UP && host->channels.waiting_count > 0)
@@ -439,7 +439,7 @@ static bool port_is_settled(void *context)
 {
 	const struct bus_redis *bus = context;
 
-	for (size_t i = 0; i < bus->url.host_count; i++) {
+	for (size_t i = 0; i < bus->url.hosts.count; i++) {
 		const struct host *host = &bus->hosts[i];
 
 		if (host->lost || host->publisher.state != LINK_UP ||
@@ -488,7 +488,7 @@ static void on_beat(evutil_socket_t fd, short what, void *context)
 
 	(void)fd;
 	(void)what;
-	for (size_t i = 0; i < bus->url.host_count; i++)
+	for (size_t i = 0; i < bus->url.hosts.count; i++)
 		host_beat(&bus->hosts[i], env_monotonic_ms());
 	timer_arm(bus->beat, BUS_BEAT_MS);
 }
@@ -509,7 +509,7 @@ struct chat_bus bus_redis_port(struct bus_redis *bus)
 
 bool bus_redis_is_up(const struct bus_redis *bus)
 {
-	for (size_t i = 0; i < bus->url.host_count; i++)
+	for (size_t i = 0; i < bus->url.hosts.count; i++)
 		if (bus->hosts[i].listener.state != LINK_UP ||
 		    bus->hosts[i].publisher.state != LINK_UP)
 			return false;
@@ -537,11 +537,11 @@ static int bus_begin(struct bus_redis *bus)
 	bus->beat = evtimer_new(bus->server->base, on_beat, bus);
 	if (!bus->flush || !bus->beat)
 		return CHAT_ERR_NOMEM;
-	for (size_t i = 0; i < bus->url.host_count; i++) {
+	for (size_t i = 0; i < bus->url.hosts.count; i++) {
 		struct host *host = &bus->hosts[i];
 
 		host->bus = bus;
-		host->at = &bus->url.hosts[i];
+		host->at = &bus->url.hosts.items[i];
 		if (channels_init(&host->channels) != 0 ||
 		    link_init(&host->publisher, host, false) != 0 ||
 		    link_init(&host->listener, host, true) != 0)
@@ -589,7 +589,7 @@ void bus_redis_destroy(struct bus_redis *bus)
 {
 	if (!bus)
 		return;
-	for (size_t i = 0; i < bus->url.host_count; i++) {
+	for (size_t i = 0; i < bus->url.hosts.count; i++) {
 		link_finish(&bus->hosts[i].publisher);
 		link_finish(&bus->hosts[i].listener);
 		channels_finish(&bus->hosts[i].channels);
@@ -601,7 +601,7 @@ void bus_redis_destroy(struct bus_redis *bus)
 	free(bus);
 }
 
-static int host_check(const struct redis_url *url, const struct redis_host *host,
+static int host_check(const struct redis_url *url, const struct chat_host *host,
 		      struct setting_error *error)
 {
 	struct timeval limit = {.tv_sec = BUS_CONNECT_MS / 1000};
@@ -617,7 +617,7 @@ static int host_check(const struct redis_url *url, const struct redis_host *host
 	if (reply && reply->type != REDIS_REPLY_ERROR)
 		err = 0;
 	else
-		snprintf(error->text, sizeof(error->text), "bus: %.200s:%d: %.200s", host->name,
+		snprintf(error->text, sizeof(error->text), "bus: %.200s:%u: %.200s", host->name,
 			 host->port,
 			 reply	 ? reply->str
 			 : redis ? redis->errstr
@@ -632,7 +632,7 @@ int bus_redis_check(const char *text, struct setting_error *error)
 	struct redis_url url;
 	int err = redis_url_parse(text, &url, error);
 
-	for (size_t i = 0; err == 0 && i < url.host_count; i++)
-		err = host_check(&url, &url.hosts[i], error);
+	for (size_t i = 0; err == 0 && i < url.hosts.count; i++)
+		err = host_check(&url, &url.hosts.items[i], error);
 	return err;
 }

@@ -14,41 +14,13 @@ static int url_refuse(struct setting_error *error, const char *why)
 	return CHAT_ERR_INVALID;
 }
 
-static bool host_parse(const char *text, size_t len, struct redis_host *out)
+static int hosts_parse(struct chat_view text, struct redis_url *out, struct setting_error *error)
 {
-	const char *colon = memchr(text, ':', len);
-	size_t name_len = colon ? (size_t)(colon - text) : len;
-	char port[8] = "";
+	int err = chat_hosts_parse(text, BUS_PORT_DEFAULT, &out->hosts);
 
-	out->port = BUS_PORT_DEFAULT;
-	if (name_len == 0 || name_len >= sizeof(out->name))
-		return false;
-	memcpy(out->name, text, name_len);
-	if (!colon)
-		return true;
-	if (len - name_len - 1 == 0 || len - name_len - 1 > 5)
-		return false;
-	memcpy(port, colon + 1, len - name_len - 1);
-	out->port = atoi(port);
-	return strspn(port, "0123456789") == strlen(port) && out->port >= 1 && out->port <= 65535;
-}
-
-static int hosts_parse(const char *text, size_t len, struct redis_url *out,
-		       struct setting_error *error)
-{
-	const char *end = text + len;
-
-	for (; text <= end; out->host_count++) {
-		const char *comma = memchr(text, ',', (size_t)(end - text));
-		const char *stop = comma ? comma : end;
-
-		if (out->host_count == BUS_HOSTS_MAX)
-			return url_refuse(error, "there are too many hosts");
-		if (!host_parse(text, (size_t)(stop - text), &out->hosts[out->host_count]))
-			return url_refuse(error, "a host has no name, or a port that is none");
-		text = stop + 1;
-	}
-	return 0;
+	if (err == CHAT_ERR_FULL)
+		return url_refuse(error, "there are too many hosts");
+	return err == 0 ? 0 : url_refuse(error, "a host has no name, or a port that is none");
 }
 
 int redis_url_parse(const char *text, struct redis_url *out, struct setting_error *error)
@@ -75,5 +47,6 @@ int redis_url_parse(const char *text, struct redis_url *out, struct setting_erro
 			return url_refuse(error, "behind the / stands a number");
 		out->number = (unsigned)strtoul(slash + 1, NULL, 10);
 	}
-	return hosts_parse(text, slash ? (size_t)(slash - text) : strlen(text), out, error);
+	return hosts_parse((struct chat_view){text, slash ? (size_t)(slash - text) : strlen(text)},
+			   out, error);
 }

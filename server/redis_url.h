@@ -3,18 +3,11 @@
 #ifndef CHATD_REDIS_URL_H
 #define CHATD_REDIS_URL_H
 
+#include "chat/hosts.h"
 #include "setting.h"
 
-enum { BUS_HOSTS_MAX = 8 };
-
-struct redis_host {
-	char name[256];
-	int port; /* 1 to 65535 */
-};
-
 struct redis_url {
-	struct redis_host hosts[BUS_HOSTS_MAX];
-	size_t host_count;
+	struct chat_hosts hosts;
 	char password[256]; /* empty: none */
 	unsigned number;    /* keeps clusters on one server apart */
 };

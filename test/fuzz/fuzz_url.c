@@ -35,9 +35,9 @@ static void redis_write(const struct redis_url *url, char *out)
 
 	if (url->password[0])
 		end += sprintf(end, ":%s@", url->password);
-	for (size_t i = 0; i < url->host_count; i++)
-		end += sprintf(end, "%s%s:%d", i ? "," : "", url->hosts[i].name,
-			       url->hosts[i].port);
+	for (size_t i = 0; i < url->hosts.count; i++)
+		end += sprintf(end, "%s%s:%u", i ? "," : "", url->hosts.items[i].name,
+			       url->hosts.items[i].port);
 	sprintf(end, "/%u", url->number);
 }
 
@@ -51,10 +51,10 @@ static void redis_check(const char *text)
 		reason_is_good(error.text, sizeof(error.text));
 		return;
 	}
-	assert(url.host_count >= 1 && url.host_count <= BUS_HOSTS_MAX);
-	for (size_t i = 0; i < url.host_count; i++) {
-		host_is_good(url.hosts[i].name, sizeof(url.hosts[i].name));
-		assert(url.hosts[i].port >= 1 && url.hosts[i].port <= 65535);
+	assert(url.hosts.count >= 1 && url.hosts.count <= CHAT_HOSTS_MAX);
+	for (size_t i = 0; i < url.hosts.count; i++) {
+		host_is_good(url.hosts.items[i].name, sizeof(url.hosts.items[i].name));
+		assert(url.hosts.items[i].port >= 1);
 	}
 	redis_write(&url, written);
 	assert(redis_url_parse(written, &again, &error) == 0);
@@ -77,9 +77,9 @@ static void mysql_write(const struct mysql_url *url, char *out)
 
 	end = mysql_write_escaped(url->password, end + sprintf(end, ":"));
 	end += sprintf(end, "@");
-	for (size_t i = 0; i < url->host_count; i++)
-		end += sprintf(end, "%s%s:%u", i ? "," : "", url->hosts[i].name,
-			       url->hosts[i].port);
+	for (size_t i = 0; i < url->hosts.count; i++)
+		end += sprintf(end, "%s%s:%u", i ? "," : "", url->hosts.items[i].name,
+			       url->hosts.items[i].port);
 	sprintf(end, "/%s", url->database);
 }
 
@@ -93,10 +93,10 @@ static void mysql_check(const char *text)
 		reason_is_good(error.text, sizeof(error.text));
 		return;
 	}
-	assert(url.host_count >= 1 && url.host_count <= MYSQL_HOSTS_MAX);
-	for (size_t i = 0; i < url.host_count; i++) {
-		host_is_good(url.hosts[i].name, sizeof(url.hosts[i].name));
-		assert(url.hosts[i].port >= 1 && url.hosts[i].port <= 65535);
+	assert(url.hosts.count >= 1 && url.hosts.count <= CHAT_HOSTS_MAX);
+	for (size_t i = 0; i < url.hosts.count; i++) {
+		host_is_good(url.hosts.items[i].name, sizeof(url.hosts.items[i].name));
+		assert(url.hosts.items[i].port >= 1);
 	}
 	assert(strlen(url.user) < sizeof(url.user) && url.user[0]);
 	assert(url.database[0] && strlen(url.database) < sizeof(url.database));
