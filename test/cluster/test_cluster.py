@@ -5,9 +5,9 @@ import http.client
 import threading
 import time
 
-from cluster import LEASE_S, SLOW, Cluster, e2e, servers
+from cluster import LEASE_S, SLOW, Cluster, servers
 from load import World
-from chatd import PASSWORD, TIMEOUT, befriend, eventually, proves, run, to
+from chatd import PASSWORD, TIMEOUT, Node, befriend, eventually, proves, run, to
 
 ATTEMPTS_S = 1.5  # attempts to connect to Redis come at 0.1, 0.3, 0.7, 1.5 s
 READY_S = 5  # 3 s without an answer, to a question that comes a second after the last one
@@ -554,7 +554,7 @@ def lines(node, event):
 def test_node_starts_without_redis():
     """It serves its own, and says once of each connection that it cannot be made, and not with each attempt."""
     port = servers.port_of_its_own()
-    node = e2e.Node("--bus", f"redis://127.0.0.1:{port}", store=cluster().store_of(0), name="alone")
+    node = Node("--bus", f"redis://127.0.0.1:{port}", store=cluster().store_of(0), name="alone")
     eventually(lambda: len(lines(node, "bus_away")) == 2)
     assert all("level=warn" in line for line in lines(node, "bus_away"))
     a, b = node.user(), node.user()
@@ -577,12 +577,12 @@ def test_password_of_redis():
     """A wrong one is an error that is logged once of each connection; with the right one nodes hear each other."""
     c = cluster()
     redis = servers.Redis(port=servers.port_of_its_own(), password="open sesame").start()
-    wrong = e2e.Node("--bus", f"redis://:closed@127.0.0.1:{redis.port}", store=c.store_of(0), name="wrong")
+    wrong = Node("--bus", f"redis://:closed@127.0.0.1:{redis.port}", store=c.store_of(0), name="wrong")
     eventually(lambda: len(lines(wrong, "bus_refused")) == 2)
     time.sleep(ATTEMPTS_S)
     assert len(lines(wrong, "bus_refused")) == 2 and not lines(wrong, "bus_up"), wrong.log
     wrong.finish()
-    right = [e2e.Node("--bus", f"redis://:open sesame@127.0.0.1:{redis.port}/7", store=c.store_of(0), name=f"right{i}") for i in range(2)]
+    right = [Node("--bus", f"redis://:open sesame@127.0.0.1:{redis.port}/7", store=c.store_of(0), name=f"right{i}") for i in range(2)]
     for node in right:
         eventually(lambda node=node: len(lines(node, "bus_up")) == 2)
     a, b = right[0].user(), right[1].user()
@@ -606,7 +606,7 @@ def ready(port):
 def test_ready_tells_the_truth():
     """Of a store that stands still or is gone it is known soon, though nobody asks the node for anything, and when it is back too."""
     c = cluster()
-    node = e2e.Node("--admin", "127.0.0.1:0", store=c.store_of(0), name="watched")  # with a lease that is ten times as long as its patience
+    node = Node("--admin", "127.0.0.1:0", store=c.store_of(0), name="watched")  # with a lease that is ten times as long as its patience
     port = next(int(line.rsplit(":", 1)[1]) for line in node.log if "event=admin " in line)
     assert ready(port)
     for away, back in ((c.database.pause, c.database.go_on), (c.database.kill, lambda: Cluster.hands.submit(c.database.start).result())):
