@@ -242,3 +242,22 @@ class HaProxy(Server):
 
     def command(self):
         return ["haproxy", "-f", f"{self.folder}/haproxy.cfg", "-db"]
+
+
+class DeployedHaProxy(Server):
+    """deploy/haproxy.cfg as it is, before three nodes."""
+
+    name = "haproxy"
+    CONFIG = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "deploy", "haproxy.cfg")
+
+    def __init__(self, ports):
+        super().__init__(port_of_its_own())
+        self.stats = port_of_its_own()
+        self.ports = ports
+
+    def environment(self):
+        return {**os.environ, "CHAT_UNPRIVILEGED": "1", "CHAT_BIND": f"127.0.0.1:{self.port}", "CHAT_STATS": f"127.0.0.1:{self.stats}",
+                "CHAT_MAXCONN": "4000", **{f"CHAT_NODE{i}": f"127.0.0.1:{port}" for i, port in enumerate(self.ports, 1)}}
+
+    def command(self):
+        return ["haproxy", "-f", self.CONFIG, "-db"]

@@ -73,9 +73,7 @@ class Cluster:
         subprocess.run([e2e.CHATD, "--store", self.store_of(0), "--migrate"], check=True, stdout=subprocess.DEVNULL)
         self.nodes = [ChatNode("--bus", f"redis://127.0.0.1:{self.redis.port}", store=self.store_of(i), name=f"n{i}",
                                settings=["proxy_protocol=true", f"lease={LEASE_S}s", *settings]) for i in range(nodes)]
-        # It finds out that a node stands still well before the test lets it go on.
-        self.balancer = servers.HaProxy([node.port for node in self.nodes], port=servers.port_of_its_own(),
-                                        check="inter 500 fall 4 rise 1", cut=cut).start()
+        self.balancer = self.make_balancer(cut).start()
 
     def start_databases(self):
         """One, with an empty database `chat`; or several that hold the same."""
@@ -87,6 +85,10 @@ class Cluster:
         """Where a node finds its store."""
         del node
         return self.database.url("chat")
+
+    def make_balancer(self, cut):
+        """It finds out that a node stands still well before the test lets it go on."""
+        return servers.HaProxy([node.port for node in self.nodes], port=servers.port_of_its_own(), check="inter 500 fall 4 rise 1", cut=cut)
 
     @classmethod
     def shared(cls, **keys):
