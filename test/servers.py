@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 START_S = 60  # a server that has not come up by then will not
@@ -50,7 +51,30 @@ def listens(port):
         return False
 
 
-class Server:
+class Watched:
+    """Knows whether it was we who ended its process: `deaths` has each end that was not of our doing."""
+
+    process = None
+    ended_by_us = False
+
+    def watch(self):
+        """To be called before something is done to the process."""
+        if not hasattr(self, "deaths"):
+            self.deaths = []
+        if self.process and self.process.poll() is not None and not self.ended_by_us:
+            self.deaths.append(f"{self.name} has ended with {self.process.poll()}")
+            self.ended_by_us = True
+        return self.deaths
+
+    def started(self):
+        self.ended_by_us = False
+
+    def ending(self):
+        self.watch()
+        self.ended_by_us = True
+
+
+class Server(Watched):
     """A process that can be killed, stopped and continued, and started again on the same port and folder."""
 
     name = "server"
@@ -70,6 +94,8 @@ class Server:
         return listens(self.port)
 
     def start(self):
+        self.watch()
+        self.started()
         with open(f"{self.folder}/log", "ab") as log:
             self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
                                             env=self.environment(), preexec_fn=die_with_parent)
@@ -85,6 +111,7 @@ class Server:
             return log.read()
 
     def kill(self):
+        self.ending()
         self.process.kill()
         self.process.wait()
 
@@ -99,6 +126,7 @@ class Server:
         self.start()
 
     def finish(self):
+        self.ending()
         if self.process and self.process.poll() is None:
             self.go_on()
             self.process.terminate()
@@ -189,6 +217,7 @@ class GaleraMember(MariaDb):
 
     def stop(self):
         """In order, so that its files say where it stands."""
+        self.ending()
         self.process.terminate()
         self.process.wait(START_S)
         self.position = None
@@ -261,3 +290,58 @@ class DeployedHaProxy(Server):
 
     def command(self):
         return ["haproxy", "-f", self.CONFIG, "-db"]
+
+
+class Relay:
+    """A way to a server that can be cut off, and mended: what goes through it sees the server vanish, and others do not."""
+
+    def __init__(self, port):
+        self.target = port
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.whole, self.pairs = True, []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                near = self.listener.accept()[0]
+            except OSError:
+                return
+            if not self.whole:
+                near.close()
+                continue
+            far = socket.create_connection(("127.0.0.1", self.target))
+            self.pairs.append((near, far))
+            for way in ((near, far), (far, near)):
+                threading.Thread(target=self._carry, args=way, daemon=True).start()
+
+    @staticmethod
+    def _carry(one, other):
+        try:
+            while data := one.recv(1 << 16):
+                other.sendall(data)
+        except OSError:
+            pass
+        for end in (one, other):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def cut(self):
+        self.whole = False
+        for pair in self.pairs:
+            for end in pair:
+                try:
+                    end.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+        self.pairs.clear()
+
+    def mend(self):
+        self.whole = True
+
+    def close(self):
+        self.listener.close()
+        self.cut()

@@ -21,12 +21,11 @@ DIRECT = b"PROXY UNKNOWN\r\n"  # what a connection begins with that does not com
 SLOW = 6 if e2e.INSTRUMENTED else 1  # by how much more everything may take
 
 
-class ChatNode(e2e.Node):
-    """A chatd that keeps its port when it is started again, and knows whether it was we who ended it."""
+class ChatNode(e2e.Node, servers.Watched):
+    """A chatd that keeps its port when it is started again."""
 
     def __init__(self, *options, **keys):
         self.own_port = servers.port_of_its_own()
-        self.ended_by_us = False
         super().__init__(*options, **keys)
 
     def command(self):
@@ -38,15 +37,16 @@ class ChatNode(e2e.Node):
         return client
 
     def start(self):
+        self.watch()
+        self.started()
         super().start()
-        self.ended_by_us = False
 
     def kill(self):
-        self.ended_by_us = self.process.poll() is None
+        self.ending()
         super().kill()
 
     def stop(self):
-        self.ended_by_us = self.process.poll() is None
+        self.ending()
         return super().stop()
 
     def pause(self):
@@ -66,7 +66,6 @@ class Cluster:
     _shared = None
 
     def __init__(self, nodes=3, settings=(), cut=True):
-        self.deaths = []  # of nodes, without our doing
         self.databases = self.start_databases()
         self.database = self.databases[0]
         self.redis = servers.Redis(port=servers.port_of_its_own()).start()
@@ -105,23 +104,27 @@ class Cluster:
             cls._shared.finish()
             cls._shared = None
 
+    def processes(self):
+        return (*self.databases, self.redis, self.balancer, *self.nodes)
+
     def heal(self):
         """Whatever a test that failed has left: everything is there."""
-        for server in (*self.databases, self.redis, self.balancer, *self.nodes):
-            if server.process.poll() is None:
-                server.go_on()
-                continue
-            if server in self.nodes and not server.ended_by_us:
-                self.deaths.append(f"{server.name} has ended with {server.process.poll()}: {''.join(server.log[-10:])}")
-            server.start()
+        for process in self.processes():
+            if process.process.poll() is None:
+                process.go_on()
+            else:
+                process.start()
         return self
 
     def expect_alive(self):
-        """No chatd has ended but by our hand."""
-        for node in self.nodes:
-            code = node.process.poll()
-            assert code is None, f"{node.name} has ended with {code}: {''.join(node.log[-10:])}"
-        assert not self.deaths, self.deaths
+        """Everything is there, and nothing has ended since the beginning but by our hand."""
+        for process in self.processes():
+            assert not process.watch(), f"{process.watch()}: {self.last_words(process)}"
+            assert process.process.poll() is None, f"{process.name} is not there"
+
+    @staticmethod
+    def last_words(process):
+        return "".join(process.log[-10:]) if isinstance(process, ChatNode) else process.log()[-1000:]
 
     def log_count(self, text):
         return [sum(text in line for line in node.log) for node in self.nodes]

@@ -2,12 +2,13 @@
 """Three nodes as one server: whoever is where, and whoever goes, users see one chat."""
 import asyncio
 import http.client
+import subprocess
 import threading
 import time
 
 from cluster import LEASE_S, SLOW, Cluster, servers
 from load import World
-from chatd import PASSWORD, TIMEOUT, Node, befriend, eventually, proves, run, to
+from chatd import CHATD, PASSWORD, TIMEOUT, Node, befriend, eventually, proves, run, to
 
 ATTEMPTS_S = 1.5  # attempts to connect to Redis come at 0.1, 0.3, 0.7, 1.5 s
 READY_S = 5  # 3 s without an answer, to a question that comes a second after the last one
@@ -122,6 +123,73 @@ def test_login_at_once_on_the_same_node():
     c.nodes[1].start()
     c.nodes[1].client().login(user=user.id, password=PASSWORD)
     assert time.monotonic() - killed < LEASE_S * SLOW
+
+
+@proves("fencing of what a node holds after it was cut off from the store for longer than its lease")
+def test_a_node_cut_off_from_the_store():
+    """
+    The node lives on, and its clients with it, but it counts as dead: who logs in elsewhere has their place. When it reaches the store
+    again it gives up what is not its own any more, and goes on with the rest; and nobody has missed anything.
+    """
+    c = cluster()
+    relay = servers.Relay(c.database.port)
+    node = Node("--bus", f"redis://127.0.0.1:{c.redis.port}", store=f"mysql://root@127.0.0.1:{relay.port}/chat", name="fenced",
+                settings=[f"lease={LEASE_S}s"])
+    taken, left, friend = node.user(), node.user(), c.user(0)
+    befriend(friend, left)
+    relay.cut()
+    cut = time.monotonic()
+    assert left.request("send", **to(friend), text="not now")["code"] == "unavailable"
+    elsewhere = c.nodes[1].client()
+    while elsewhere.request("login", token=taken.token)["type"] != "ok":
+        assert time.monotonic() - cut < (LEASE_S + 1) * SLOW, "the lease is over, and the place still taken"
+        time.sleep(0.05)
+    elsewhere.id = taken.id
+    friend.find("presence", user=left.id, online=False)
+    assert friend.send(left, "while it was away") == 1
+    assert friend.send(elsewhere, "to the one who moved") == 1
+    taken.settle()
+    left.settle()  # both are still connected, and nobody could tell them
+    relay.mend()
+    taken.bye("replaced")
+    assert left.find("message", **{"from": friend.id})["text"] == "while it was away"
+    friend.find("presence", user=left.id, online=True)
+    assert elsewhere.find("message")["text"] == "to the one who moved"
+    elsewhere.settle()
+    assert left.send(friend, "here again") == 2
+    friend.find("message", text="here again")
+    assert [line for line in node.log if "event=lease_lost" in line]
+    node.finish()
+    relay.close()
+
+
+# --- The schema ---
+@proves("`chatd --migrate`, safe when several start at once, and refused with a clear message when the schema is newer than the binary")
+def test_migrations():
+    c = cluster()
+    c.database.make_database("fresh")
+    store = c.database.url("fresh")
+
+    def chatd(*options):
+        return subprocess.Popen([CHATD, "--store", store, *options], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+    def refusal(*options):
+        process = chatd(*options)
+        words = process.communicate(timeout=TIMEOUT)[1]
+        assert process.returncode == 1, words
+        return words
+
+    assert "--migrate" in refusal("--listen", "127.0.0.1:0"), "a node says which command mends it"
+    several = [chatd("--migrate") for _ in range(6)]
+    for process in several:
+        words = process.communicate(timeout=TIMEOUT)[1]
+        assert process.returncode == 0, words
+    node = Node(store=store)
+    node.user().close()
+    node.finish()
+    c.query("INSERT INTO fresh.schema_version VALUES (1000, 'of the future'); SELECT 1")
+    for options in (("--listen", "127.0.0.1:0"), ("--migrate",), ("--check",)):
+        assert "1000" in refusal(*options) and "newer" in refusal(*options)
 
 
 # --- Friends, presence, groups ---

@@ -136,10 +136,10 @@ class Node:
         if code != 0:
             raise AssertionError(f"chatd {'died' if died else 'ended'} with {code}")
 
-    def rss(self):
-        """Its resident memory in bytes."""
+    def rss(self, what="VmRSS"):
+        """Its resident memory in bytes; VmHWM: the most that it ever was."""
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
-            return int(re.search(r"VmRSS:\s+(\d+) kB", status.read())[1]) * 1024
+            return int(re.search(rf"{what}:\s+(\d+) kB", status.read())[1]) * 1024
 
     def expect_memory(self, before, bound):
         """It has grown by so many bytes at most."""
