@@ -3,7 +3,7 @@
 #include "model_check.h"
 
 enum {
-	PEOPLE = 20, /* are to be made first; some have names that are taken */
+	PEOPLE = MODEL_USERS_MAX, /* are to be made first; some have names that are taken */
 	GROUPS_USUAL = 400,
 	FIRST_MS = 1000000,
 	KEYS_MAX = 8
