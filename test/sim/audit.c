@@ -122,6 +122,18 @@ static void compare_log(void)
 
 /* --- Everybody has everything ------------------------------------------------------------------------ */
 
+/*
+ * The mark is at the end. Where memory was out it may not have been noted of an own message that it was sent from here: then it
+ * is pushed again at the next login, and the mark stands before it until then.
+ */
+static bool mark_is_right(const struct identity *identity, const struct conv *conv, uint64_t mark)
+{
+	while (sim.profile->faults[FAULT_ALLOC] > 0 && mark < conv->count &&
+	       model_is_own(identity, conv, mark + 1))
+		mark++;
+	return mark >= conv->count;
+}
+
 static bool has_all(struct identity *identity)
 {
 	for (size_t i = 0; i < model_conv_count(); i++) {
@@ -133,7 +145,7 @@ static bool has_all(struct identity *identity)
 			continue;
 		solid = model_solid(identity, conv);
 		mark = model_mark(identity, conv);
-		if (solid < conv->count || mark < conv->count)
+		if (solid < conv->count || !mark_is_right(identity, conv, mark))
 			return not_yet("%llu/%s has seq %llu and the mark %llu of %llu in %s %llu",
 				       U(identity->user), identity->device, U(solid), U(mark),
 				       U(conv->count), conv->group ? "group" : "direct",
@@ -313,7 +325,8 @@ static void check_conversation(const struct device *device, const struct chat_co
 	struct stay *stay = conv ? model_stay(conv, self) : NULL;
 	struct person *other = model_person(item->target.user);
 
-	if (!stay || item->last_seq != conv->count || item->delivered_seq != conv->count ||
+	if (!stay || item->last_seq != conv->count ||
+	    item->delivered_seq != model_mark(device->identity, conv) ||
 	    item->read_seq != stay->read)
 		sim_fail("audit",
 			 "device %u is told %llu, %llu, %llu of a conversation of %llu, %llu",

@@ -131,6 +131,10 @@ static void on_state(void *context, enum chat_client_state state,
 	if (reason->cause == CHAT_CLIENT_CAUSE_MALFORMED)
 		sim_fail("client", "device %u cannot read what it is told: %.*s", device->index,
 			 (int)reason->message.len, reason->message.data);
+	if (sim.profile->calm &&
+	    (reason->cause == CHAT_CLIENT_CAUSE_SILENT || reason->cause == CHAT_CLIENT_CAUSE_LOST))
+		sim_fail("calm", "device %u has lost its connection: %.*s", device->index,
+			 (int)reason->message.len, reason->message.data);
 	if (reason->cause == CHAT_CLIENT_CAUSE_BYE && reason->bye == CHAT_BYE_PROTOCOL_ERROR)
 		sim_fail("client", "device %u is taken for no client", device->index);
 	if (state == CHAT_CLIENT_STOPPED) {

@@ -63,6 +63,7 @@ static const struct profile profiles[] = {
 	{
 		.name = "calm",
 		.what = "nothing goes wrong",
+		.calm = true,
 		.pause_ms = 60000,
 		.faults = {[FAULT_CLIENT_STOP] = 1},
 	},

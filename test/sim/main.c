@@ -2,7 +2,8 @@
 /*
  * chat-sim: a whole cluster in one thread, from one seed. docs/testing.md explains it.
  *
- *   chat-sim [--seed N] [--seeds FROM..TO] [--steps N] [--profile NAME] [--jobs N] [--minutes N] [--wrong NAME] [--failures N] [--hash] [--trace]
+ *   chat-sim [--seed N] [--seeds FROM..TO] [--steps N] [--profile NAME] [--jobs N] [--minutes N] [--wrong NAME] [--failures N]
+ *            [--cases FILE] [--hash] [--trace] [--list]
  */
 #include <errno.h>
 #include <getopt.h>
@@ -16,7 +17,7 @@
 
 #include "sim.h"
 
-enum { JOBS_MAX = 64, FAILURES_MAX = 20 };
+enum { JOBS_MAX = 64, FAILURES_MAX = 20, INSTRUMENTED_PART = 20 };
 
 struct options {
 	uint64_t from, to;
@@ -24,6 +25,7 @@ struct options {
 	unsigned jobs;
 	unsigned minutes;  /* 0: all seeds */
 	uint64_t failures; /* seeds that fail, after which a job ends */
+	const char *cases; /* a file of profiles and seeds, instead */
 	bool hash;	   /* print each seed's */
 };
 
@@ -31,7 +33,8 @@ static struct options options = {.from = 1, .to = 1, .jobs = 1, .failures = FAIL
 
 static const char usage[] =
 	"usage: chat-sim [--seed N] [--seeds FROM..TO] [--steps N] [--profile NAME] [--jobs N]\n"
-	"                [--minutes N] [--wrong NAME] [--failures N] [--hash] [--trace]\n";
+	"                [--minutes N] [--wrong NAME] [--failures N] [--cases FILE] [--hash]\n"
+	"                [--trace] [--list]\n";
 
 static void print_names(void)
 {
@@ -97,19 +100,13 @@ static void read_profile(const char *name)
 static void read_options(int argc, char **argv)
 {
 	static const struct option known[] = {
-		{"seed", required_argument, NULL, 's'},
-		{"seeds", required_argument, NULL, 'r'},
-		{"steps", required_argument, NULL, 'n'},
-		{"profile", required_argument, NULL, 'p'},
-		{"jobs", required_argument, NULL, 'j'},
-		{"minutes", required_argument, NULL, 'm'},
-		{"wrong", required_argument, NULL, 'w'},
-		{"failures", required_argument, NULL, 'f'},
-		{"hash", no_argument, NULL, 'x'},
-		{"trace", no_argument, NULL, 't'},
-		{"list", no_argument, NULL, 'l'},
-		{"help", no_argument, NULL, 'h'},
-		{0},
+		{"seed", required_argument, NULL, 's'},	 {"seeds", required_argument, NULL, 'r'},
+		{"steps", required_argument, NULL, 'n'}, {"profile", required_argument, NULL, 'p'},
+		{"jobs", required_argument, NULL, 'j'},	 {"minutes", required_argument, NULL, 'm'},
+		{"wrong", required_argument, NULL, 'w'}, {"failures", required_argument, NULL, 'f'},
+		{"cases", required_argument, NULL, 'c'}, {"hash", no_argument, NULL, 'x'},
+		{"trace", no_argument, NULL, 't'},	 {"list", no_argument, NULL, 'l'},
+		{"help", no_argument, NULL, 'h'},	 {0},
 	};
 	int option;
 
@@ -141,6 +138,9 @@ static void read_options(int argc, char **argv)
 		case 'f':
 			options.failures = number(optarg, NULL);
 			break;
+		case 'c':
+			options.cases = optarg;
+			break;
 		case 'x':
 			options.hash = true;
 			break;
@@ -163,9 +163,10 @@ static void read_options(int argc, char **argv)
 	if (options.jobs < 1 || options.jobs > JOBS_MAX)
 		options.jobs = 1;
 	sim.steps_wanted = options.steps;
+	/* Programs that sanitizers have instrumented are slow. */
+	if (getenv("CHAT_TEST_INSTRUMENTED") && options.to - options.from >= INSTRUMENTED_PART)
+		options.to = options.from + (options.to - options.from) / INSTRUMENTED_PART;
 }
-
-/* --- Many seeds -------------------------------------------------------------------------------------- */
 
 /* What a job has done, in memory that it shares with the parent. */
 struct job {
@@ -173,6 +174,33 @@ struct job {
 	uint64_t failures;
 	uint64_t first_failure;
 };
+
+/* --- Known cases ------------------------------------------------------------------------------------- */
+
+/* Lines of a profile, a seed, and for people why it is there. */
+static void run_cases(struct job *job)
+{
+	FILE *file = fopen(options.cases, "r");
+	char line[512], profile[32];
+	uint64_t seed;
+
+	if (!file)
+		refuse("cannot be read", options.cases);
+	store_open();
+	while (fgets(line, sizeof(line), file)) {
+		if (line[0] == '#' || line[0] == '\n')
+			continue;
+		if (sscanf(line, "%31s %" SCNu64, profile, &seed) != 2)
+			refuse("not a profile and a seed", line);
+		read_profile(profile);
+		job->failures += sim_run(seed) != 0;
+		job->counts = sim.counts;
+	}
+	fclose(file);
+	store_close();
+}
+
+/* --- Many seeds -------------------------------------------------------------------------------------- */
 
 static bool time_is_up(time_t started)
 {
@@ -221,6 +249,10 @@ static unsigned run_jobs(struct job *jobs)
 	unsigned broken = 0;
 	int status;
 
+	if (options.cases) {
+		run_cases(&jobs[0]);
+		return 0;
+	}
 	if (options.jobs == 1) {
 		run_seeds(&jobs[0], 0);
 		return 0;

@@ -223,6 +223,14 @@ static const char *about(const struct chat_op *op)
 			 (unsigned long long)append->target.group,
 			 append->text.len < 6 ? (int)append->text.len : 6, append->text.data,
 			 (unsigned long long)append->seq, append->duplicate ? " duplicate" : "");
+	else if (op->kind == CHAT_OP_MARKS && op->u.marks.count > 0)
+		snprintf(text, sizeof(text), "%zu, the first %llu/%.*s in %llu/%llu: %llu%s",
+			 op->u.marks.count, (unsigned long long)op->u.marks.items[0].user,
+			 (int)op->u.marks.items[0].device.len, op->u.marks.items[0].device.data,
+			 (unsigned long long)op->u.marks.items[0].target.user,
+			 (unsigned long long)op->u.marks.items[0].target.group,
+			 (unsigned long long)op->u.marks.items[0].seq,
+			 op->u.marks.items[0].only_next ? " if next" : "");
 	else if (op->kind == CHAT_OP_HISTORY)
 		snprintf(text, sizeof(text), "%llu <- %llu/%llu after %llu: %zu of %llu",
 			 (unsigned long long)op->u.history.user,
@@ -231,6 +239,21 @@ static const char *about(const struct chat_op *op)
 			 (unsigned long long)op->u.history.after, op->u.history.count,
 			 (unsigned long long)op->u.history.last_seq);
 	return text;
+}
+
+static bool is_catchup(const struct chat_op *op)
+{
+	return op->kind == CHAT_OP_HISTORY && op->origin.conn == 0;
+}
+
+/* A page is read for a connection only when there is room for it. */
+static void check_room(struct server *server, const struct chat_op *op)
+{
+	struct link *link = is_catchup(op) ? link_find(server, op->origin.extra) : NULL;
+
+	if (link && transport_ops.queued(server, link->conn) >= sim.setup.node.output_high)
+		sim_fail("bound", "a page is read for link %llu, which has no room",
+			 (unsigned long long)link->id);
 }
 
 /* A connection's requests in the store are as many as it may have in flight, at most. */
@@ -260,6 +283,7 @@ static int pool_submit(struct chat_store *store, struct chat_op *op)
 	}
 	pool->in_flight++;
 	count_op(server, op, 1);
+	check_room(server, op);
 	number = pool_assign(pool, op);
 	queue_push(&pool->lanes[number].queue, op);
 	trace_number((uint64_t)op->kind << 32 ^ op->lane);
@@ -431,11 +455,13 @@ void pool_on_complete(const struct event *event)
 		next = op->next;
 		server->pool.in_flight--;
 		count_op(server, op, -1);
+		sim.paging = is_catchup(op);
 		if (op->kind == CHAT_OP_SESSION_OPEN && op->code == CHAT_CODE_OK)
 			link_logged_in(server, op->origin.conn, op->u.session_open.at.session);
 		chat_node_complete(node, op);
 		alloc_enter(); /* each on its own */
 	}
+	sim.paging = false;
 	server_leave(server);
 }
 

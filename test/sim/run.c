@@ -163,7 +163,7 @@ int sim_run(uint64_t seed)
 	sim.seed = seed;
 	sim.hash = seed;
 	sim.phase = PHASE_WORK;
-	sim.faulty = false;
+	sim.faulty = sim.paging = false;
 	chance_seed(seed);
 	clock_start();
 	if (setjmp(failed) != 0) {

@@ -2,17 +2,21 @@
 # SPDX-License-Identifier: MIT
 """One seed is one run: the hash of its trace is the same whenever, wherever and after whatever it is run.
 
-    same.py CHAT_SIM [CHAT_SIM ...]
+    same.py CHAT_SIM [CHAT_SIM ...]     further programs may stand in CHAT_SIM_OTHERS
 
 Seeds of every profile run in a row, backwards in pairs of jobs, and each alone; and the same with each further program, which
 another compiler has built, or with sanitizers.
 """
+import os
 import re
 import subprocess
 import sys
 
 SEEDS = 12
 ALONE = 2
+
+# Whoever instruments is to run all of these few.
+os.environ.pop("CHAT_TEST_INSTRUMENTED", None)
 
 
 def hashes(program, profile, seeds, *more):
@@ -36,7 +40,7 @@ def compare(what, profile, expected, got):
     return 0
 
 
-first, *others = sys.argv[1:]
+first, *others = sys.argv[1:] + os.environ.get("CHAT_SIM_OTHERS", "").split()
 wrong = count = 0
 for profile in profiles(first):
     expected = hashes(first, profile, f"1..{SEEDS}")

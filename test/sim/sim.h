@@ -472,6 +472,8 @@ size_t model_identity_count(void);
 struct track *model_track(struct identity *identity, const struct conv *conv);
 bool model_has(const struct track *track, uint64_t seq);
 void model_have(struct track *track, uint64_t seq);
+/* Whether the identity has tried to send it. */
+bool model_is_own(const struct identity *identity, const struct conv *conv, uint64_t seq);
 /* Up to where it was acknowledged, as committed; never below the joining. */
 uint64_t model_mark(struct identity *identity, struct conv *conv);
 /* Moves solid up as far as it goes; where it stands then. */
@@ -587,6 +589,7 @@ extern const char *const fault_names[FAULT_KINDS];
 struct profile {
 	const char *name;
 	const char *what;
+	bool calm;	   /* no connection is ever to be lost */
 	uint32_t pause_ms; /* between two faults, typically */
 	/* By kind: weights of those that are events of their own, chances in 10000 of those that befall something. */
 	uint32_t faults[FAULT_KINDS];
@@ -675,6 +678,7 @@ struct sim {
 	struct setup setup;
 	struct server servers[SERVERS_MAX];
 	struct device *devices[DEVICES_MAX];
+	bool paging; /* a page of catch-up is being pushed */
 	uint64_t store_away_until_us;
 	uint64_t store_slow_until_us;
 	uint32_t steps_left;

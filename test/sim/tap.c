@@ -69,10 +69,20 @@ static void note_ack(const struct link *link, const struct chat_buf *frame)
 	conv = model_conv(device->person->id,
 			  (struct chat_target){.user = (chat_id)user, .group = (chat_id)group});
 	track = conv ? model_track(device_identity(device), conv) : NULL;
-	TRACE("ack %llu/%s seq %lld link %llu", (unsigned long long)device->person->id,
-	      device->name, (long long)seq, (unsigned long long)link->id);
 	if (track && track->acked < (uint64_t)seq)
 		track->acked = (uint64_t)seq;
+}
+
+/* For the trace: who says it, and how it begins. */
+static void trace_frame(const struct link *link, const char *way, const struct chat_buf *frame)
+{
+	const struct device *device = link->device;
+	size_t len = frame->len < 160 ? frame->len - 1 : 160;
+
+	TRACE("link %llu device %d (%llu/%s) %s %s %.*s", (unsigned long long)link->id,
+	      device ? (int)device->index : -1,
+	      (unsigned long long)(device ? device->person->id : 0), device ? device->name : "",
+	      way, link->server->name, (int)len, frame->data);
 }
 
 void tap_up(struct link *link, const struct chat_buf *frame)
@@ -82,6 +92,7 @@ void tap_up(struct link *link, const struct chat_buf *frame)
 	int64_t id, user = 0, group = 0;
 	struct tap_ask ask = {.type = type};
 
+	trace_frame(link, "to", frame);
 	if (type == CHAT_REQ_ACK && sim.phase >= PHASE_LAST)
 		note_ack(link, frame);
 	if (!integer(frame, "\"id\":", &id))
@@ -196,11 +207,29 @@ static void take_message(struct link *link, const struct chat_buf *frame)
 	last->pushed = (uint64_t)seq;
 }
 
+/* Who reads slowly is pushed nothing beyond the bounds that are named for it. */
+static void check_room(const struct link *link, struct chat_view type)
+{
+	size_t queued = transport_ops.queued(link->server, link->conn);
+	size_t high = sim.setup.node.output_high;
+
+	if (is(type, "typing"))
+		high /= 2;
+	else if (!is(type, "message"))
+		high *= 2;
+	else if (sim.paging) /* it was begun when there was room */
+		high += CHAT_PAGE_BYTES_MAX;
+	if (queued >= high)
+		sim_fail("bound", "link %llu is pushed `%.*s` though %zu bytes wait",
+			 (unsigned long long)link->id, (int)type.len, type.data, queued);
+}
+
 void tap_down(struct link *link, const struct chat_buf *frame)
 {
 	struct chat_view type = type_of(frame);
 	struct tap *tap = &link->tap;
 
+	trace_frame(link, "from", frame);
 	if (frame->len > CHAT_FRAME_OUT_MAX)
 		sim_fail("frame", "a frame of %zu bytes", frame->len);
 	if (tap->bye)
@@ -213,6 +242,7 @@ void tap_down(struct link *link, const struct chat_buf *frame)
 		tap->bye = true;
 		return;
 	}
+	check_room(link, type);
 	if (!tap->logged_in)
 		sim_fail("login", "a push %s: %.*s",
 			 tap->logged_out ? "after the logout" : "before the login",
