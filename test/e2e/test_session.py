@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Section 4: hello, register, login, tokens, devices, byes, timeouts."""
+import contextlib
 import signal
 import socket
+import threading
 import time
 
 from chatd import INSTRUMENTED, PASSWORD, Chatd, befriend, eventually, of_one_node, proves, run, server, unique
@@ -58,6 +60,24 @@ def deaf(chatd):
     return client, asked
 
 
+@contextlib.contextmanager
+def pinging(client):
+    """It pings all the time, whatever else the test waits for."""
+    over = threading.Event()
+
+    def ping():
+        while not over.wait(0.05):
+            client.frame(type="ping")
+
+    thread = threading.Thread(target=ping)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
 @proves("`ping`, or a blank line, is enough to stay.",
         "A connection from which nothing has come for 3 × `heartbeat` (default heartbeat 30 s) is closed with `bye` `idle`.")
 def test_who_does_not_read():
@@ -67,14 +87,12 @@ def test_who_does_not_read():
     client, asked = deaf(chatd)
 
     def is_over():
-        client.frame(type="ping")
-        time.sleep(0.05)
         return [d["device"] for d in watcher.ok("devices")["devices"] if d["online"]] == ["watcher"]
 
-    eventually(is_over)
-    for number in asked:
-        client.frame(type="ping")
-        assert client.reply(number)["type"] == "ok"
+    with pinging(client), pinging(watcher):
+        eventually(is_over)
+        for number in asked:
+            assert client.reply(number)["type"] == "ok"
     client.settle()
     # Of the other as many were answered as had been heard before the server had enough.
     frames = []
