@@ -890,6 +890,33 @@ static void test_logout(void **state)
 	assert_int_equal(world.closes, 1);
 }
 
+/* What was shown is not shown again after the next login. */
+static void test_logout_acks(void **state)
+{
+	struct chat_request request = {.type = CHAT_REQ_LOGOUT};
+
+	(void)state;
+	say_message(PEER, 1);
+	assert_int_equal(chat_client_request(world.client, world.now_ms, &request, NULL), 0);
+	assert_int_equal(take().type, CHAT_REQ_ACK);
+	assert_int_equal(take().type, CHAT_REQ_LOGOUT);
+}
+
+/* The session is over all the same: what is sent waits until there is another. */
+static void test_logout_failed(void **state)
+{
+	struct chat_request request = {.type = CHAT_REQ_LOGOUT};
+
+	(void)state;
+	assert_int_equal(chat_client_request(world.client, world.now_ms, &request, NULL), 0);
+	send_text("one");
+	say_error(take().id, CHAT_CODE_UNAVAILABLE, 1000);
+	assert_int_equal(world.replies[0].code, CHAT_CODE_UNAVAILABLE);
+	assert_int_equal(world.closes, 1);
+	assert_int_equal(world.state, CHAT_CLIENT_WAITING);
+	assert_int_equal(chat_client_pending(world.client), 1);
+}
+
 static void test_reply_timeout(void **state)
 {
 	uint64_t began = world.now_ms;
@@ -989,6 +1016,8 @@ int main(void)
 		ONLINE(test_unavailable_bounded),
 		ONLINE(test_stop_answers),
 		ONLINE(test_logout),
+		ONLINE(test_logout_acks),
+		ONLINE(test_logout_failed),
 		ONLINE(test_reply_timeout),
 		ONLINE(test_out_of_memory),
 		ONLINE(test_typing),
