@@ -64,15 +64,17 @@ static uint64_t port_subscribe(void *context, struct chat_channel channel)
 	struct bus_end *end = &server->bus;
 	struct sub *sub;
 
+	end->issued++;
+	if (!end->listens) /* the node asks again for all when it is back */
+		return end->issued;
 	alloc_pause();
 	sub = sub_find(end, channel);
 	if (!sub)
 		sub = sub_add(end, channel);
 	sub->wanted = true;
-	sub->asked = ++end->issued;
 	TRACE("subscribe %s %d:%llu", server->name, (int)channel.kind,
 	      (unsigned long long)channel.id);
-	if (sim.wrong == WRONG_BUS_CONFIRMS && end->listens)
+	if (sim.wrong == WRONG_BUS_CONFIRMS)
 		confirm(server);
 	force_later(server);
 	alloc_resume();
@@ -338,11 +340,7 @@ void bus_on_down(const struct event *event)
 		return;
 	end->listens = end->deaf = end->forcing = false;
 	end->generation++;
-	for (size_t i = 0; i < end->sub_count;)
-		if (end->subs[i].wanted)
-			end->subs[i++].in_force = false;
-		else
-			end->subs[i] = end->subs[--end->sub_count];
+	end->sub_count = 0;
 	connect_later(server, true, event->channel.id);
 }
 

@@ -326,7 +326,8 @@ void device_crash(struct device *device)
 		link_close_client(link);
 	device->ask_count = 0;
 	device->input_len = 0;
-	memset(device->last, 0, device->last_count * sizeof(*device->last));
+	if (device->last)
+		memset(device->last, 0, device->last_count * sizeof(*device->last));
 	device_create(device);
 	if (device->wanted)
 		device_start_later(device,

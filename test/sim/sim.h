@@ -152,7 +152,6 @@ void alloc_resume(void);
 struct sub {
 	struct chat_channel channel;
 	bool wanted, in_force;
-	uint64_t asked; /* number of the request */
 };
 
 /* A server's two connections to the bus. */
