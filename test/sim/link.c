@@ -333,6 +333,16 @@ void link_on_up(const struct event *event)
 	server_leave(server);
 }
 
+/* As server/connection.c does it. */
+static void tell_drained(struct link *link)
+{
+	if (!link->full ||
+	    transport_ops.queued(link->server, link->conn) > sim.setup.node.output_high / 2)
+		return;
+	link->full = false;
+	clock_in(0, EVENT_LINK_DRAINED, link->id, 0);
+}
+
 void link_on_down(const struct event *event)
 {
 	struct link *link = link_get(event->a);
@@ -347,6 +357,7 @@ void link_on_down(const struct event *event)
 		return;
 	if (!link->device) { /* nobody is there: the server is told so */
 		pipe_drop(down, down->len);
+		tell_drained(link);
 		if (link->conn == 0)
 			link_release(link);
 		else if (resets_happen())
@@ -365,11 +376,7 @@ void link_on_down(const struct event *event)
 		device_input(link->device, down->bytes + down->head, len);
 	pipe_drop(down, len);
 	link->moved = true;
-	if (link->full &&
-	    transport_ops.queued(link->server, link->conn) <= sim.setup.node.output_high / 2) {
-		link->full = false;
-		clock_in(0, EVENT_LINK_DRAINED, link->id, 0);
-	}
+	tell_drained(link);
 	if (down->len == 0 && down->ended && link->device) {
 		struct device *device = link->device;
 
