@@ -308,10 +308,13 @@ class Relay:
                 near = self.listener.accept()[0]
             except OSError:
                 return
-            if not self.whole:
+            try:
+                if not self.whole:
+                    raise OSError
+                far = socket.create_connection(("127.0.0.1", self.target))
+            except OSError:
                 near.close()
                 continue
-            far = socket.create_connection(("127.0.0.1", self.target))
             self.pairs.append((near, far))
             for way in ((near, far), (far, near)):
                 threading.Thread(target=self._carry, args=way, daemon=True).start()
