@@ -239,6 +239,9 @@ void tap_down(struct link *link, const struct chat_buf *frame)
 		return;
 	}
 	if (is(type, "bye")) {
+		if (link->ops > 0 && memmem(frame->data, frame->len, "\"shutdown\"", 10))
+			sim_fail("drain", "link %llu has %u requests that are not answered",
+				 (unsigned long long)link->id, link->ops);
 		tap->bye = true;
 		return;
 	}
