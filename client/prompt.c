@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -30,15 +31,33 @@ static bool is_stop(int number)
 	return number == SIGTSTP || number == SIGTTIN || number == SIGTTOU;
 }
 
-/* One line off the terminal; a signal ends it. */
-static int read_answer(int tty, char *out, size_t size)
+/*
+ * Those that anybody may send at any moment come while the terminal is waited for and not in between, where they would be noticed with
+ * the next key alone. SIGTTIN and SIGTTOU come of what is done with the terminal.
+ */
+static void hold_signals(sigset_t *former)
 {
+	sigset_t late;
+
+	sigemptyset(&late);
+	for (int i = 0; i < SIGNAL_COUNT; i++)
+		if (signals[i] != SIGTTIN && signals[i] != SIGTTOU)
+			sigaddset(&late, signals[i]);
+	sigprocmask(SIG_BLOCK, &late, former);
+}
+
+/* One line off the terminal; a signal, of those that are not in `held`, ends it. */
+static int read_answer(int tty, const sigset_t *held, char *out, size_t size)
+{
+	struct pollfd input = {.fd = tty, .events = POLLIN};
 	size_t len = 0;
 	char c = '\0';
 
 	while (c != '\n') {
-		ssize_t got = read(tty, &c, 1);
+		ssize_t got = ppoll(&input, 1, NULL, held);
 
+		if (got > 0)
+			got = read(tty, &c, 1);
 		if (got < 0 && errno == EINTR && caught)
 			return STATUS_INTERRUPTED;
 		if (got < 0 && errno == EINTR)
@@ -62,6 +81,7 @@ static int ask_once(int tty, const char *question, bool echo, char *out, size_t 
 	const struct sigaction action = {.sa_handler = on_signal}; /* without SA_RESTART */
 	struct sigaction former[SIGNAL_COUNT];
 	struct termios usual, asking;
+	sigset_t mask;
 	int status;
 
 	caught = 0;
@@ -69,18 +89,20 @@ static int ask_once(int tty, const char *question, bool echo, char *out, size_t 
 		return STATUS_LOGIN;
 	for (int i = 0; i < SIGNAL_COUNT; i++)
 		sigaction(signals[i], &action, &former[i]);
+	hold_signals(&mask);
 	asking = usual;
 	asking.c_lflag |= ICANON | ISIG | ECHO;
 	if (!echo)
 		asking.c_lflag &= ~(tcflag_t)ECHO;
 	tcsetattr(tty, echo ? TCSADRAIN : TCSAFLUSH, &asking);
 	dprintf(tty, "%s", question);
-	status = read_answer(tty, out, size);
+	status = read_answer(tty, &mask, out, size);
 	if (!echo || status == STATUS_LOGIN || status == STATUS_INTERRUPTED)
 		dprintf(tty, "\n");
 	tcsetattr(tty, TCSADRAIN, &usual);
 	for (int i = 0; i < SIGNAL_COUNT; i++)
 		sigaction(signals[i], &former[i], NULL);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
 	return status;
 }
 
