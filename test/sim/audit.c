@@ -262,6 +262,9 @@ static bool all_is_settled(void)
 		if (!is_settled(device))
 			return false;
 	}
+	/* What was delayed may still end a session: a bye of a login that took its place for a moment. */
+	if (clock_awaits(EVENT_BUS_PUBLISH) || clock_awaits(EVENT_BUS_DELIVER))
+		return not_yet("something is on its way over the bus");
 	return servers_are_up(online) && leases_are_fresh() && places_are_right(online);
 }
 

@@ -129,6 +129,14 @@ void clock_defer(const struct event *event, uint64_t at_us)
 	heap_push(later);
 }
 
+bool clock_awaits(enum event_kind kind)
+{
+	for (size_t i = 0; i < heap_count; i++)
+		if (heap[i].kind == kind)
+			return true;
+	return false;
+}
+
 bool clock_step(void)
 {
 	struct event event;

@@ -134,6 +134,8 @@ void clock_carry(uint64_t at_us, enum event_kind kind, uint64_t a, uint64_t b,
 /* The same event, later. */
 void clock_defer(const struct event *event, uint64_t at_us);
 /* False: there is none. */
+/* Whether such an event is still to come. */
+bool clock_awaits(enum event_kind kind);
 bool clock_step(void);
 
 /* --- alloc.c: failing allocations, inside of libchat alone ------------------------------------------- */
