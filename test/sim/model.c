@@ -599,11 +599,31 @@ static void role_committed(struct conv *conv, const struct chat_op_group *group)
 		by->role = CHAT_ROLE_ADMIN;
 }
 
+/* Who takes over: admins before members, and of these who joined first; stays are in that order. NULL: nobody is left. */
+static struct stay *heir_of(struct conv *conv)
+{
+	struct stay *heir = NULL;
+
+	for (size_t i = 0; i < conv->stay_count; i++) {
+		struct stay *stay = &conv->stays[i];
+
+		if (stay->left == UINT64_MAX && (!heir || stay->role > heir->role))
+			heir = stay;
+	}
+	return heir;
+}
+
 static void leave_committed(struct conv *conv, const struct chat_op_group *group)
 {
-	struct stay *heir = group->heir != 0 ? model_stay(conv, group->heir) : NULL;
+	bool owned = model_stay(conv, group->user) &&
+		     model_stay(conv, group->user)->role == CHAT_ROLE_OWNER;
+	struct stay *heir;
 
 	stay_end(conv, group->user);
+	heir = owned ? heir_of(conv) : NULL;
+	if (group->heir != (heir ? heir->user : 0) || group->dissolved != (owned && !heir))
+		sim_fail("rights", "group %llu is inherited by %llu",
+			 (unsigned long long)conv->group, (unsigned long long)group->heir);
 	if (heir)
 		heir->role = CHAT_ROLE_OWNER;
 	if (group->dissolved)

@@ -246,10 +246,21 @@ static bool is_catchup(const struct chat_op *op)
 	return op->kind == CHAT_OP_HISTORY && op->origin.conn == 0;
 }
 
-/* A page is read for a connection only when there is room for it. */
+static struct link *link_of_session(const struct server *server, uint64_t session)
+{
+	for (size_t i = 0; i < links_count(); i++) {
+		struct link *link = links_at(i);
+
+		if (link && link->server == server && link->conn != 0 && link->session == session)
+			return link;
+	}
+	return NULL;
+}
+
+/* A page is read for a connection only when there is room for it. The node names the session by its number. */
 static void check_room(struct server *server, const struct chat_op *op)
 {
-	struct link *link = is_catchup(op) ? link_find(server, op->origin.extra) : NULL;
+	struct link *link = is_catchup(op) ? link_of_session(server, op->origin.extra) : NULL;
 
 	if (link && transport_ops.queued(server, link->conn) >= sim.setup.node.output_high)
 		sim_fail("bound", "a page is read for link %llu, which has no room",
