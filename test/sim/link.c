@@ -369,12 +369,14 @@ void link_on_down(const struct event *event)
 		return;
 	}
 	len = piece(link, down->len, link->slow_bytes);
-	trace_bytes(down->bytes + down->head, len);
-	if (sim.wrong == WRONG_NET_LOSES && len > 1 && chance_hits(CHANCE_LINK, 20))
-		device_input(link->device, down->bytes + down->head, len - 1);
-	else if (len > 0)
-		device_input(link->device, down->bytes + down->head, len);
-	pipe_drop(down, len);
+	if (len > 0) {
+		const char *bytes = down->bytes + down->head;
+		bool loses = sim.wrong == WRONG_NET_LOSES && len > 1 && chance_hits(CHANCE_LINK, 20);
+
+		trace_bytes(bytes, len);
+		device_input(link->device, bytes, loses ? len - 1 : len);
+		pipe_drop(down, len);
+	}
 	link->moved = true;
 	tell_drained(link);
 	if (down->len == 0 && down->ended && link->device) {
