@@ -133,25 +133,33 @@ static void append_begin(struct db *db, struct chat_op *op, struct rule_place *p
 	direct_join(db, place->id, append->target.user);
 }
 
+static void message_empty(struct db *db, uint64_t conversation, uint64_t seq)
+{
+	chat_db_run(db,
+		    "UPDATE message SET text='',data=NULL,flags=? WHERE conversation=? AND seq=?",
+		    "nii", RULE_RECALLED, conversation, seq);
+}
+
 /* The message that is changed shows the change from now on; a recall empties its edits too. */
 static void append_change(struct db *db, const struct chat_op_append *append, uint64_t conversation)
 {
+	struct db_rows *row;
+
 	if (append->kind == CHAT_MESSAGE_EDIT) {
 		chat_db_run(
 			db,
 			"UPDATE message SET text=?,data=?,flags=? WHERE conversation=? AND seq=?",
 			"vbnii", append->text, append->data, RULE_EDITED, conversation,
 			append->changes);
+		chat_db_run(db, "INSERT INTO message_edit(conversation,changes,seq) VALUES(?,?,?)",
+			    "iii", conversation, append->changes, append->seq);
 	} else if (append->kind == CHAT_MESSAGE_RECALL) {
-		chat_db_run(db,
-			    "UPDATE message SET text='',data=NULL,flags=?"
-			    " WHERE conversation=? AND seq=?",
-			    "nii", RULE_RECALLED, conversation, append->changes);
-		chat_db_run(db,
-			    "UPDATE message SET text='',data=NULL,flags=?"
-			    " WHERE conversation=? AND changes=? AND kind=?",
-			    "niin", RULE_RECALLED, conversation, append->changes,
-			    CHAT_MESSAGE_EDIT);
+		message_empty(db, conversation, append->changes);
+		row = chat_db_query(
+			db, "SELECT seq FROM message_edit WHERE conversation=? AND changes=?", "ii",
+			conversation, append->changes);
+		while (chat_db_next(db, row))
+			message_empty(db, conversation, chat_db_u64(db, row, 0));
 	}
 }
 

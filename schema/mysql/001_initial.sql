@@ -118,6 +118,13 @@ CREATE TABLE IF NOT EXISTS message (
   text TEXT NOT NULL,
   data TEXT,
   PRIMARY KEY (conversation, seq),
-  UNIQUE KEY message_cid (cid, sender),
-  KEY message_changes (conversation, changes)
+  UNIQUE KEY message_cid (cid, sender)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+
+-- Where a message's edits are in the log; a table, for an index on message.changes would have an entry of each message.
+CREATE TABLE IF NOT EXISTS message_edit (
+  conversation BIGINT NOT NULL,
+  changes BIGINT NOT NULL,
+  seq BIGINT NOT NULL,
+  PRIMARY KEY (conversation, changes, seq)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;

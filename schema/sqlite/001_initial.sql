@@ -118,4 +118,11 @@ CREATE TABLE message (
 );
 CREATE UNIQUE INDEX message_seq ON message (conversation, seq);
 CREATE UNIQUE INDEX message_cid ON message (cid, sender) WHERE cid IS NOT NULL;
-CREATE INDEX message_changes ON message (conversation, changes) WHERE changes > 0;
+
+-- Where a message's edits are in the log.
+CREATE TABLE message_edit (
+  conversation INTEGER NOT NULL,
+  changes INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  PRIMARY KEY (conversation, changes, seq)
+) WITHOUT ROWID;
