@@ -2,7 +2,7 @@
 /*
  * The MySQL backend: one connection, on which batches are run, each one transaction.
  *
- *   begin -> sends together (mysql_append.c) -> the rest by the rules -> COMMIT
+ *   START TRANSACTION and sends together (mysql_append.c) -> the rest by the rules -> COMMIT
  *
  * READ COMMITTED: what a rule reads after it took its lock is what stands, not what stood when the transaction began. A deadlock,
  * a lock that was waited for too long and a key that somebody else inserted meanwhile undo the transaction, which is
@@ -53,7 +53,7 @@ static MYSQL *handle_open(const struct mysql_url *url, const struct chat_host *h
 	mysql_options(handle, MYSQL_OPT_WRITE_TIMEOUT, &io_s);
 	mysql_options(handle, MYSQL_SET_CHARSET_NAME, "utf8mb4");
 	mysql_real_connect(handle, host->name, url->user, url->password, url->database, host->port,
-			   NULL, 0);
+			   NULL, CLIENT_MULTI_STATEMENTS);
 	return handle;
 }
 
@@ -159,8 +159,8 @@ static void execute(struct mysql *mysql, const char *sql)
 	chat_mysql_execute(mysql, sql, strlen(sql));
 }
 
-/* How an attempt ended. UNPREPARED: a statement has to be prepared first, and then it goes on at once. */
-enum outcome { OUTCOME_DONE, OUTCOME_AGAIN, OUTCOME_UNPREPARED, OUTCOME_FAILED };
+/* How an attempt ended. AT_ONCE: there is nothing to wait for before the next, which has learned something. */
+enum outcome { OUTCOME_DONE, OUTCOME_AGAIN, OUTCOME_AT_ONCE, OUTCOME_FAILED };
 
 static bool error_is_of_connection(unsigned error)
 {
@@ -177,45 +177,60 @@ static bool error_is_of_conflict(unsigned error)
 	       error == ER_DUP_ENTRY || error == ER_CHECKREAD;
 }
 
-static enum outcome mysql_undo(struct mysql *mysql, bool committing)
+static enum outcome mysql_undo(struct mysql *mysql)
 {
 	unsigned error = mysql->error;
 
 	if (error_is_of_connection(error)) {
 		mysql_disconnect(mysql);
-		return committing ? OUTCOME_FAILED : OUTCOME_AGAIN;
+		return mysql->committing ? OUTCOME_FAILED : OUTCOME_AGAIN;
 	}
 	if (mysql_rollback(mysql->handle) != 0)
 		mysql_disconnect(mysql);
 	if (mysql->unprepared)
-		return OUTCOME_UNPREPARED;
+		return OUTCOME_AT_ONCE;
+	if (error == ER_DUP_ENTRY && mysql->expects_known == 0) {
+		mysql->expects_known = MYSQL_EXPECTS_KNOWN;
+		return OUTCOME_AT_ONCE;
+	}
 	return error_is_of_conflict(error) ? OUTCOME_AGAIN : OUTCOME_FAILED;
+}
+
+/* What was not done together, by the rules. */
+static void mysql_run_rest(struct mysql *mysql, struct chat_op **ops, size_t count,
+			   const bool *done)
+{
+	struct db *db = &mysql->db;
+
+	for (size_t i = 0; i < count && !db->failed; i++) {
+		assert(chat_db_rules[ops[i]->kind]);
+		if (!done[i])
+			chat_db_rules[ops[i]->kind](db, ops[i]);
+	}
+	mysql->committing = !db->failed;
+	execute(mysql, "COMMIT");
 }
 
 static enum outcome mysql_try(struct mysql *mysql, struct chat_op **ops, size_t count)
 {
 	struct db *db = &mysql->db;
 	bool done[CHAT_POOL_BATCH_MAX] = {false};
-	bool committing = false;
 
 	if (!mysql_connect(mysql))
 		return OUTCOME_FAILED;
 	db->failed = false;
 	mysql->error = 0;
+	mysql->committing = false;
 	chat_mysql_prepare(mysql);
-	execute(mysql, "START TRANSACTION");
 	for (size_t i = 0; i < count; i++)
 		ops[i]->code = CHAT_CODE_OK;
-	if (count > 1)
-		chat_mysql_append(mysql, ops, count, done);
-	for (size_t i = 0; i < count && !db->failed; i++) {
-		assert(chat_db_rules[ops[i]->kind]);
-		if (!done[i])
-			chat_db_rules[ops[i]->kind](db, ops[i]);
-	}
-	committing = !db->failed;
-	execute(mysql, "COMMIT");
-	return db->failed ? mysql_undo(mysql, committing) : OUTCOME_DONE;
+	if (!db->failed && !chat_mysql_append(mysql, ops, count, done) && !db->failed)
+		mysql_run_rest(mysql, ops, count, done);
+	if (db->failed)
+		return mysql_undo(mysql);
+	if (mysql->expects_known > 0)
+		mysql->expects_known--;
+	return OUTCOME_DONE;
 }
 
 /* --- Batches ----------------------------------------------------------------------------------------- */

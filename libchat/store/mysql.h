@@ -17,13 +17,16 @@
 #include "store/db.h"
 
 enum {
-	MYSQL_CONNECT_S = 3,	 /* to one host */
-	MYSQL_IO_S = 15,	 /* an answer that takes longer means that the server is gone */
-	MYSQL_LOCK_WAIT_S = 5,	 /* for a row's lock; then the transaction is retried */
-	MYSQL_ATTEMPTS = 8,	 /* at one transaction; then its operations are unavailable */
-	MYSQL_PARAMS_MAX = 16,	 /* of one prepared statement; the rules have fewer */
-	MYSQL_COLUMNS_MAX = 12,	 /* of its result */
-	MYSQL_TEXT_MAX = 4 << 20 /* bytes of one INSERT of many rows; more rows go into another */
+	MYSQL_CONNECT_S = 3,	  /* to one host */
+	MYSQL_IO_S = 15,	  /* an answer that takes longer means that the server is gone */
+	MYSQL_LOCK_WAIT_S = 5,	  /* for a row's lock; then the transaction is retried */
+	MYSQL_ATTEMPTS = 8,	  /* at one transaction; then its operations are unavailable */
+	MYSQL_PARAMS_MAX = 16,	  /* of one prepared statement; the rules have fewer */
+	MYSQL_COLUMNS_MAX = 12,	  /* of its result */
+	MYSQL_TEXT_MAX = 4 << 20, /* bytes of one INSERT of many rows; more rows go into another */
+	MYSQL_TEXT_USUAL = 256,	  /* bytes that one addition to a text rarely exceeds */
+	MYSQL_EXPECTS_KNOWN =
+		256 /* transactions in which cids are looked for, after one that was known */
 };
 
 /* mysql://USER:PASSWORD@HOST[:PORT][,HOST2[:PORT]]/DB */
@@ -65,6 +68,8 @@ struct mysql {
 	bool certifies;		/* the server is one of a Galera cluster */
 	const char *unprepared; /* a statement that is to be prepared before the next transaction */
 	unsigned error; /* errno of MySQL's of the transaction's failure; 0: none of the server's */
+	bool committing; /* the COMMIT was sent: when the connection is lost then, nobody knows the outcome */
+	unsigned expects_known; /* transactions that are to look for their cids first */
 	struct mysql_statement statements[DB_STATEMENTS];
 	struct mysql_text text;
 	struct mysql_sends *sends; /* of mysql_append.c */
@@ -89,11 +94,12 @@ void chat_mysql_text_quote(struct mysql *mysql, struct mysql_text *text, struct 
 void chat_mysql_text_hex(struct mysql_text *text, struct chat_view value);
 
 /*
- * Executes those of the operations that are plain sends into conversations that have begun, in as many statements
- * whatever their number, and marks them done. The rest is the rules' to execute, in order.
+ * Begins the transaction and executes those of the operations that are plain sends into conversations that have begun, in as many
+ * statements whatever their number, and marks them done. Returns whether it is all of them: then it has committed too. The rest is
+ * the rules' to execute, in order, and the caller's to commit.
  */
-struct mysql_sends *chat_mysql_sends_create(void);
-void chat_mysql_append(struct mysql *mysql, struct chat_op **ops, size_t count, bool *done);
+bool chat_mysql_append(struct mysql *mysql, struct chat_op **ops, size_t count, bool *done);
+CHAT_MUST_CHECK struct mysql_sends *chat_mysql_sends_create(void);
 
 /* Whether the schema is the one that this program knows. CHAT_ERR_VERSION, CHAT_ERR_UNAVAILABLE with the reason. */
 CHAT_MUST_CHECK int chat_mysql_schema_check(MYSQL *handle, struct chat_store_error *error);

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sends, many together: the number of round trips does not grow with their number.
+ * Sends, many together: two round trips whatever their number, of several statements each.
  *
- *   which cids are known? -> which conversations are meant? -> lock them, in the order of their ids -> who is a member?
- *   -> who has blocked whom? -> one INSERT of all messages -> the conversations' ends -> the senders' read marks
+ *   1  START TRANSACTION; the conversations that are meant, locked in one order; who is a member? who has blocked whom?
+ *   2  one INSERT of all messages; the conversations' ends; the senders' read marks; COMMIT
  *
  * Here is done what is plain: a text into a conversation that has begun, by one who may write there, with a cid that is new.
  * All else (a first message, a duplicate, a refusal, an edit) is left to the rules, and with it all that follows in the
- * same lane, so that nothing is overtaken.
+ * same lane, so that nothing is overtaken; they commit then.
+ *
+ * That a cid is new is what its unique key says when the message is inserted. One that is known undoes the transaction, and for the
+ * next attempt and some transactions after it the first trip asks for them too: who resends one resends more.
  */
 #include <assert.h>
 #include <stdarg.h>
@@ -30,7 +33,6 @@ struct end {
 struct send {
 	struct chat_op *op;
 	size_t place; /* among the operations */
-	uint64_t conversation;
 	struct end *end;
 	bool is_member;
 	bool is_friend;
@@ -45,11 +47,19 @@ struct match {
 	struct send *send;
 };
 
+struct matches {
+	struct match items[CHAT_POOL_BATCH_MAX];
+	size_t count;
+};
+
 struct mysql_sends {
 	struct send items[CHAT_POOL_BATCH_MAX];
 	size_t count;
-	struct match matches[CHAT_POOL_BATCH_MAX];
-	size_t match_count;
+	struct matches pairs;	/* of the direct ones: the two, the lower id first */
+	struct matches groups;	/* of the others: the group and 0 */
+	struct matches members; /* of these: the group and the sender */
+	struct matches cids;	/* the sender and the cid's hash */
+	struct matches marks;	/* the conversation and the sender */
 	struct end ends[CHAT_POOL_BATCH_MAX];
 	size_t end_count;
 	uint64_t lanes[LANE_SLOTS / 64]; /* those in which something is left to the rules */
@@ -81,14 +91,18 @@ void chat_mysql_text_add(struct mysql_text *text, const char *format, ...)
 	va_list args;
 	int len;
 
+	if (!text_reserve(text, MYSQL_TEXT_USUAL))
+		return;
 	va_start(args, format);
-	len = vsnprintf(NULL, 0, format, args);
+	len = vsnprintf(text->data + text->len, text->room - text->len, format, args);
 	va_end(args);
 	if (len < 0 || !text_reserve(text, (size_t)len))
 		return;
-	va_start(args, format);
-	vsnprintf(text->data + text->len, (size_t)len + 1, format, args);
-	va_end(args);
+	if (len > MYSQL_TEXT_USUAL) {
+		va_start(args, format);
+		vsnprintf(text->data + text->len, (size_t)len + 1, format, args);
+		va_end(args);
+	}
 	text->len += (size_t)len;
 }
 
@@ -125,25 +139,76 @@ void chat_mysql_text_hex(struct mysql_text *text, struct chat_view value)
 	text->data[text->len++] = '\'';
 }
 
-static struct mysql_text *text_begin(struct mysql *mysql, const char *sql)
+static void text_clear(struct mysql_text *text)
 {
-	mysql->text.len = 0;
-	mysql->text.failed = false;
-	chat_mysql_text_add(&mysql->text, "%s", sql);
-	return &mysql->text;
-}
-
-static void text_run(struct mysql *mysql)
-{
-	if (mysql->text.failed)
-		chat_db_fail(&mysql->db, "out of memory");
-	else
-		chat_mysql_execute(mysql, mysql->text.data, mysql->text.len);
+	text->len = 0;
+	text->failed = false;
 }
 
 static unsigned long long number(uint64_t value)
 {
 	return value;
+}
+
+/* --- Trips ------------------------------------------------------------------------------------------- */
+
+typedef void row_visit(struct mysql_sends *sends, MYSQL_ROW row, const unsigned long *lengths);
+
+enum { TRIP_STATEMENTS_MAX = 8 };
+
+/* Statements that go to the server together, in the connection's text, and who looks at the rows of each. */
+struct trip {
+	struct mysql *mysql;
+	struct mysql_text *text;
+	row_visit *visits[TRIP_STATEMENTS_MAX];
+	size_t count;
+};
+
+static struct trip trip_begin(struct mysql *mysql)
+{
+	text_clear(&mysql->text);
+	return (struct trip){.mysql = mysql, .text = &mysql->text};
+}
+
+/* The next statement's beginning, the rest of which is added to the text. NULL: it gives no rows. */
+static void trip_add(struct trip *trip, row_visit *visit, const char *sql)
+{
+	assert(trip->count < TRIP_STATEMENTS_MAX);
+	chat_mysql_text_add(trip->text, "%s%s", trip->count > 0 ? ";" : "", sql);
+	trip->visits[trip->count++] = visit;
+}
+
+static void trip_take(struct mysql *mysql, row_visit *visit)
+{
+	MYSQL_RES *result = mysql_store_result(mysql->handle);
+	MYSQL_ROW row;
+
+	if (!result) {
+		if (mysql_errno(mysql->handle) != 0 || visit)
+			chat_mysql_fail(mysql, "result");
+		return;
+	}
+	while (visit && (row = mysql_fetch_row(result)) != NULL)
+		visit(mysql->sends, row, mysql_fetch_lengths(result));
+	mysql_free_result(result);
+}
+
+/* Sends all of them, then takes the answers. The server executes none after one that fails. */
+static void trip_run(struct trip *trip)
+{
+	struct mysql *mysql = trip->mysql;
+
+	if (trip->text->failed)
+		chat_db_fail(&mysql->db, "out of memory");
+	else
+		chat_mysql_execute(mysql, trip->text->data, trip->text->len);
+	for (size_t i = 0; i < trip->count && !mysql->db.failed; i++) {
+		if (i > 0 && mysql_next_result(mysql->handle) != 0)
+			chat_mysql_fail(mysql, "query");
+		else
+			trip_take(mysql, trip->visits[i]);
+	}
+	*trip = trip_begin(mysql);
 }
 
 /* --- Lanes ------------------------------------------------------------------------------------------- */
@@ -194,7 +259,7 @@ static void sends_settle(struct mysql_sends *sends)
 static void sends_collect(struct mysql_sends *sends, struct chat_op **ops, size_t count)
 {
 	memset(sends->lanes, 0, sizeof(sends->lanes));
-	sends->count = 0;
+	sends->count = sends->end_count = 0;
 	for (size_t i = 0; i < count; i++) {
 		struct send *send = &sends->items[sends->count];
 
@@ -204,7 +269,6 @@ static void sends_collect(struct mysql_sends *sends, struct chat_op **ops, size_
 			continue;
 		}
 		*send = (struct send){.op = ops[i], .place = i};
-		send->conversation = ops[i]->u.append.target.group;
 		if (ops[i]->u.append.cid.len > 0)
 			send->digest_view = chat_rule_digest(&send->digest, &ops[i]->u.append);
 		sends->count++;
@@ -222,77 +286,77 @@ static int match_compare(const void *left, const void *right)
 	return a->b < b->b ? -1 : a->b > b->b;
 }
 
-static void match_add(struct mysql_sends *sends, struct send *send, uint64_t a, uint64_t b)
+static void matches_add(struct matches *matches, struct send *send, uint64_t a, uint64_t b)
 {
-	sends->matches[sends->match_count++] = (struct match){a, b, send};
+	matches->items[matches->count++] = (struct match){a, b, send};
 }
 
-/* The two of a direct conversation, the lower id first. */
-static void match_add_pair(struct mysql_sends *sends, struct send *send)
+static void matches_sort(struct matches *matches)
 {
-	chat_id from = send->op->u.append.from, to = send->op->u.append.target.user;
-
-	match_add(sends, send, from < to ? from : to, from < to ? to : from);
+	qsort(matches->items, matches->count, sizeof(*matches->items), match_compare);
 }
 
-static void matches_sort(struct mysql_sends *sends)
+/* Whether it has the same numbers as the one before it. */
+static bool match_repeats(const struct matches *matches, size_t i)
 {
-	qsort(sends->matches, sends->match_count, sizeof(*sends->matches), match_compare);
+	return i > 0 && match_compare(&matches->items[i], &matches->items[i - 1]) == 0;
 }
 
 /* The first of those with these numbers; they follow one another. The end of all where there is none. */
-static struct match *matches_find(struct mysql_sends *sends, uint64_t a, uint64_t b)
+static struct match *matches_find(struct matches *matches, uint64_t a, uint64_t b)
 {
 	struct match key = {a, b, NULL};
-	size_t low = 0, high = sends->match_count;
+	size_t low = 0, high = matches->count;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (match_compare(&sends->matches[middle], &key) < 0)
+		if (match_compare(&matches->items[middle], &key) < 0)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return &sends->matches[low];
+	return &matches->items[low];
 }
 
-static bool match_is(struct mysql_sends *sends, const struct match *match, uint64_t a, uint64_t b)
+static bool match_is(const struct matches *matches, const struct match *match, uint64_t a,
+		     uint64_t b)
 {
-	return match < sends->matches + sends->match_count && match->a == a && match->b == b;
+	return match < matches->items + matches->count && match->a == a && match->b == b;
 }
 
 /* "(1,2),(3,4)" of the matches, each pair once. */
-static void text_add_matches(struct mysql_text *text, const struct mysql_sends *sends)
+static void text_add_matches(struct mysql_text *text, const struct matches *matches)
 {
-	for (size_t i = 0; i < sends->match_count; i++) {
-		const struct match *match = &sends->matches[i];
-
-		if (i == 0 || match_compare(match, match - 1) != 0)
+	for (size_t i = 0; i < matches->count; i++)
+		if (!match_repeats(matches, i))
 			chat_mysql_text_add(text, "%s(%llu,%llu)", i == 0 ? "" : ",",
-					    number(match->a), number(match->b));
-	}
+					    number(matches->items[i].a),
+					    number(matches->items[i].b));
 }
 
-typedef void row_visit(struct mysql_sends *sends, MYSQL_ROW row, const unsigned long *lengths);
-
-/* Runs the text and hands each row over. */
-static void text_query(struct mysql *mysql, row_visit *visit)
+static void sends_match(struct mysql_sends *sends)
 {
-	MYSQL_RES *result;
-	MYSQL_ROW row;
+	sends->pairs.count = sends->groups.count = sends->members.count = sends->cids.count = 0;
+	for (size_t i = 0; i < sends->count; i++) {
+		struct send *send = &sends->items[i];
+		const struct chat_op_append *append = &send->op->u.append;
+		chat_id from = append->from, to = append->target.user;
 
-	text_run(mysql);
-	if (mysql->db.failed)
-		return;
-	result = mysql_store_result(mysql->handle);
-	if (!result) {
-		chat_mysql_fail(mysql, "result");
-		return;
+		if (append->target.group != 0) {
+			matches_add(&sends->groups, send, append->target.group, 0);
+			matches_add(&sends->members, send, append->target.group, from);
+		} else {
+			matches_add(&sends->pairs, send, from < to ? from : to,
+				    from < to ? to : from);
+		}
+		if (append->cid.len > 0)
+			matches_add(&sends->cids, send, from, chat_view_hash(append->cid));
 	}
-	while ((row = mysql_fetch_row(result)) != NULL)
-		visit(mysql->sends, row, mysql_fetch_lengths(result));
-	mysql_free_result(result);
+	matches_sort(&sends->pairs);
+	matches_sort(&sends->groups);
+	matches_sort(&sends->members);
+	matches_sort(&sends->cids);
 }
 
 static uint64_t row_number(MYSQL_ROW row, int column)
@@ -307,148 +371,89 @@ static bool same_cid(const struct send *send, chat_id sender, struct chat_view c
 	return send->op->u.append.from == sender && chat_view_equal(send->op->u.append.cid, cid);
 }
 
-static void visit_known(struct mysql_sends *sends, MYSQL_ROW row, const unsigned long *lengths)
-{
-	struct chat_view cid = {row[1], lengths[1]};
-
-	for (size_t i = 0; i < sends->count; i++)
-		if (same_cid(&sends->items[i], row_number(row, 0), cid))
-			sends->items[i].left = true;
-}
-
 /* A cid that comes twice in one batch: the second is answered when the first is there. */
 static void leave_repeated(struct mysql_sends *sends)
 {
-	for (size_t i = 1; i < sends->match_count; i++) {
-		struct match *match = &sends->matches[i];
+	const struct match *items = sends->cids.items;
 
-		for (size_t j = i; j-- > 0 && match_compare(&sends->matches[j], match) == 0;) {
-			struct send *a = match->send, *b = sends->matches[j].send;
+	for (size_t i = 1; i < sends->cids.count; i++)
+		for (size_t j = i; j-- > 0 && match_compare(&items[j], &items[i]) == 0;) {
+			struct send *a = items[i].send, *b = items[j].send;
 
 			if (same_cid(a, b->op->u.append.from, b->op->u.append.cid))
 				(a->place > b->place ? a : b)->left = true;
 		}
-	}
 }
 
-static void ask_known(struct mysql *mysql, struct mysql_sends *sends)
+static void visit_known(struct mysql_sends *sends, MYSQL_ROW row, const unsigned long *lengths)
 {
-	struct mysql_text *text =
-		text_begin(mysql, "SELECT sender,cid FROM message WHERE (cid,sender) IN (");
+	struct chat_view cid = {row[1], lengths[1]};
+	uint64_t sender = row_number(row, 0), hash = chat_view_hash(cid);
 
-	sends->match_count = 0;
-	for (size_t i = 0; i < sends->count; i++) {
-		const struct chat_op_append *append = &sends->items[i].op->u.append;
+	for (struct match *m = matches_find(&sends->cids, sender, hash);
+	     match_is(&sends->cids, m, sender, hash); m++)
+		if (same_cid(m->send, sender, cid))
+			m->send->left = true;
+}
 
-		if (append->cid.len == 0)
-			continue;
-		if (sends->match_count > 0)
-			chat_mysql_text_add(text, ",");
-		chat_mysql_text_add(text, "(");
-		chat_mysql_text_hex(text, append->cid);
-		chat_mysql_text_add(text, ",%llu)", number(append->from));
-		match_add(sends, &sends->items[i], append->from, chat_view_hash(append->cid));
-	}
-	if (sends->match_count == 0)
+static void ask_known(struct trip *trip, const struct mysql_sends *sends)
+{
+	if (sends->cids.count == 0)
 		return;
-	matches_sort(sends);
-	leave_repeated(sends);
-	chat_mysql_text_add(text, ")");
-	text_query(mysql, visit_known);
+	trip_add(trip, visit_known, "SELECT sender,cid FROM message WHERE (cid,sender) IN (");
+	for (size_t i = 0; i < sends->cids.count; i++) {
+		const struct chat_op_append *append = &sends->cids.items[i].send->op->u.append;
+
+		chat_mysql_text_add(trip->text, i > 0 ? ",(" : "(");
+		chat_mysql_text_hex(trip->text, append->cid);
+		chat_mysql_text_add(trip->text, ",%llu)", number(append->from));
+	}
+	chat_mysql_text_add(trip->text, ")");
 }
 
-static void visit_direct(struct mysql_sends *sends, MYSQL_ROW row, const unsigned long *lengths)
-{
-	uint64_t low = row_number(row, 1), high = row_number(row, 2);
-
-	(void)lengths;
-	for (struct match *m = matches_find(sends, low, high); match_is(sends, m, low, high); m++)
-		m->send->conversation = row_number(row, 0);
-}
-
-static void match_directs(struct mysql_sends *sends)
-{
-	sends->match_count = 0;
-	for (size_t i = 0; i < sends->count; i++)
-		if (sends->items[i].op->u.append.target.group == 0)
-			match_add_pair(sends, &sends->items[i]);
-	matches_sort(sends);
-}
-
-static void ask_directs(struct mysql *mysql, struct mysql_sends *sends)
-{
-	struct mysql_text *text =
-		text_begin(mysql, "SELECT id,low,high FROM conversation WHERE (low,high) IN (");
-
-	match_directs(sends);
-	if (sends->match_count == 0)
-		return;
-	text_add_matches(text, sends);
-	chat_mysql_text_add(text, ")");
-	text_query(mysql, visit_direct);
-}
-
-static void visit_end(struct mysql_sends *sends, MYSQL_ROW row, const unsigned long *lengths)
+static struct end *ends_add(struct mysql_sends *sends, MYSQL_ROW row)
 {
 	struct end *end = &sends->ends[sends->end_count++];
-	uint64_t id = row_number(row, 0);
 
-	(void)lengths;
-	*end = (struct end){.id = id,
+	*end = (struct end){.id = row_number(row, 0),
 			    .last_seq = row_number(row, 1),
 			    .last_ms = (int64_t)row_number(row, 2),
 			    .epoch = (uint32_t)row_number(row, 3)};
-	for (struct match *m = matches_find(sends, id, 0); match_is(sends, m, id, 0); m++)
-		m->send->end = end;
+	return end;
 }
 
-/* The locks are taken in one order on every connection. */
-static void lock_ends(struct mysql *mysql, struct mysql_sends *sends)
+/* What has a message has both for members, for good. */
+static void visit_pair(struct mysql_sends *sends, MYSQL_ROW row, const unsigned long *lengths)
 {
-	struct mysql_text *text = text_begin(
-		mysql, "SELECT id,last_seq,last_ms,epoch FROM conversation WHERE id IN (");
-	const char *before = "";
+	struct end *end = ends_add(sends, row);
+	uint64_t low = row_number(row, 4), high = row_number(row, 5);
 
-	sends->match_count = sends->end_count = 0;
-	for (size_t i = 0; i < sends->count; i++)
-		if (sends->items[i].conversation != 0)
-			match_add(sends, &sends->items[i], sends->items[i].conversation, 0);
-	if (sends->match_count == 0)
-		return;
-	matches_sort(sends);
-	for (size_t i = 0; i < sends->match_count; i++) {
-		if (i > 0 && sends->matches[i].a == sends->matches[i - 1].a)
-			continue;
-		chat_mysql_text_add(text, "%s%llu", before, number(sends->matches[i].a));
-		before = ",";
+	(void)lengths;
+	for (struct match *m = matches_find(&sends->pairs, low, high);
+	     match_is(&sends->pairs, m, low, high); m++) {
+		m->send->end = end;
+		m->send->is_member = end->last_seq > 0;
 	}
-	chat_mysql_text_add(text, ") ORDER BY id FOR UPDATE");
-	text_query(mysql, visit_end);
+}
+
+static void visit_group(struct mysql_sends *sends, MYSQL_ROW row, const unsigned long *lengths)
+{
+	struct end *end = ends_add(sends, row);
+
+	(void)lengths;
+	for (struct match *m = matches_find(&sends->groups, end->id, 0);
+	     match_is(&sends->groups, m, end->id, 0); m++)
+		m->send->end = end;
 }
 
 static void visit_member(struct mysql_sends *sends, MYSQL_ROW row, const unsigned long *lengths)
 {
-	uint64_t conversation = row_number(row, 0), user = row_number(row, 1);
+	uint64_t group = row_number(row, 0), user = row_number(row, 1);
 
 	(void)lengths;
-	for (struct match *m = matches_find(sends, conversation, user);
-	     match_is(sends, m, conversation, user); m++)
+	for (struct match *m = matches_find(&sends->members, group, user);
+	     match_is(&sends->members, m, group, user); m++)
 		m->send->is_member = true;
-}
-
-static void ask_members(struct mysql *mysql, struct mysql_sends *sends)
-{
-	struct mysql_text *text = text_begin(
-		mysql, "SELECT conversation,user FROM member WHERE (conversation,user) IN (");
-
-	sends->match_count = 0;
-	for (size_t i = 0; i < sends->count; i++)
-		match_add(sends, &sends->items[i], sends->items[i].conversation,
-			  sends->items[i].op->u.append.from);
-	matches_sort(sends);
-	text_add_matches(text, sends);
-	chat_mysql_text_add(text, ")");
-	text_query(mysql, visit_member);
 }
 
 static void visit_friendship(struct mysql_sends *sends, MYSQL_ROW row, const unsigned long *lengths)
@@ -457,7 +462,8 @@ static void visit_friendship(struct mysql_sends *sends, MYSQL_ROW row, const uns
 	uint64_t low = user < other ? user : other, high = user < other ? other : user;
 
 	(void)lengths;
-	for (struct match *m = matches_find(sends, low, high); match_is(sends, m, low, high); m++) {
+	for (struct match *m = matches_find(&sends->pairs, low, high);
+	     match_is(&sends->pairs, m, low, high); m++) {
 		if (state == CHAT_FRIEND_BLOCKED)
 			m->send->left = true;
 		if (state == CHAT_FRIEND_FRIENDS)
@@ -465,20 +471,46 @@ static void visit_friendship(struct mysql_sends *sends, MYSQL_ROW row, const uns
 	}
 }
 
-static void ask_friendships(struct mysql *mysql, struct mysql_sends *sends)
+/*
+ * The locks are taken in one order on every connection: direct conversations as their index has them, then groups as theirs.
+ * The indexes are named, for a small table would be read whole, and locked.
+ */
+static void ask_pairs(struct trip *trip, const struct mysql_sends *sends)
 {
-	struct mysql_text *text = text_begin(
-		mysql, "SELECT user,other,state FROM friendship WHERE (user,other) IN (");
-
-	match_directs(sends);
-	if (sends->match_count == 0)
+	if (sends->pairs.count == 0)
 		return;
-	text_add_matches(text, sends);
-	for (size_t i = 0; i < sends->match_count; i++)
-		chat_mysql_text_add(text, ",(%llu,%llu)", number(sends->matches[i].b),
-				    number(sends->matches[i].a));
-	chat_mysql_text_add(text, ")");
-	text_query(mysql, visit_friendship);
+	trip_add(trip, visit_pair,
+		 "SELECT id,last_seq,last_ms,epoch,low,high FROM conversation"
+		 " FORCE INDEX(conversation_pair) WHERE (low,high) IN (");
+	text_add_matches(trip->text, &sends->pairs);
+	chat_mysql_text_add(trip->text, ") FOR UPDATE");
+	trip_add(trip, visit_friendship,
+		 "SELECT user,other,state FROM friendship WHERE (user,other) IN (");
+	text_add_matches(trip->text, &sends->pairs);
+	for (size_t i = 0; i < sends->pairs.count; i++)
+		if (!match_repeats(&sends->pairs, i))
+			chat_mysql_text_add(trip->text, ",(%llu,%llu)",
+					    number(sends->pairs.items[i].b),
+					    number(sends->pairs.items[i].a));
+	chat_mysql_text_add(trip->text, ")");
+}
+
+static void ask_groups(struct trip *trip, const struct mysql_sends *sends)
+{
+	if (sends->groups.count == 0)
+		return;
+	trip_add(trip, visit_group,
+		 "SELECT id,last_seq,last_ms,epoch FROM conversation FORCE INDEX(PRIMARY)"
+		 " WHERE low IS NULL AND id IN (");
+	for (size_t i = 0; i < sends->groups.count; i++)
+		if (!match_repeats(&sends->groups, i))
+			chat_mysql_text_add(trip->text, "%s%llu", i == 0 ? "" : ",",
+					    number(sends->groups.items[i].a));
+	chat_mysql_text_add(trip->text, ") ORDER BY id FOR UPDATE");
+	trip_add(trip, visit_member,
+		 "SELECT conversation,user FROM member WHERE (conversation,user) IN (");
+	text_add_matches(trip->text, &sends->members);
+	chat_mysql_text_add(trip->text, ")");
 }
 
 static void leave_refused(struct mysql_sends *sends)
@@ -496,8 +528,10 @@ static void leave_refused(struct mysql_sends *sends)
 
 /* --- The changes ------------------------------------------------------------------------------------- */
 
+/* In their order, so that a conversation's last is at its end. */
 static void sends_number(struct mysql_sends *sends)
 {
+	sends->marks.count = 0;
 	for (size_t i = 0; i < sends->count; i++) {
 		struct chat_op *op = sends->items[i].op;
 		struct end *end = sends->items[i].end;
@@ -507,14 +541,16 @@ static void sends_number(struct mysql_sends *sends)
 		op->u.append.seq = ++end->last_seq;
 		op->u.append.time_ms = end->last_ms;
 		op->u.append.epoch = end->epoch;
+		matches_add(&sends->marks, &sends->items[i], end->id, op->u.append.from);
 	}
+	matches_sort(&sends->marks);
 }
 
 static void text_add_message(struct mysql *mysql, struct mysql_text *text, const struct send *send)
 {
 	const struct chat_op_append *append = &send->op->u.append;
 
-	chat_mysql_text_add(text, "(%llu,%llu,%d,%llu,%lld,0,0,", number(send->conversation),
+	chat_mysql_text_add(text, "(%llu,%llu,%d,%llu,%lld,0,0,", number(send->end->id),
 			    number(append->seq), (int)append->kind, number(append->from),
 			    (long long)append->time_ms);
 	chat_mysql_text_hex(text, append->cid);
@@ -527,83 +563,121 @@ static void text_add_message(struct mysql *mysql, struct mysql_text *text, const
 	chat_mysql_text_add(text, ")");
 }
 
-static void insert_messages(struct mysql *mysql, const struct mysql_sends *sends)
+/* Very long ones go ahead of the rest: what is sent at once is bounded, as the server's max_allowed_packet is. */
+static void add_messages(struct trip *trip, const struct mysql_sends *sends)
 {
-	static const char head[] =
-		"INSERT INTO message(conversation,seq,kind,sender,time_ms,changes,"
-		"flags,cid,digest,text,data) VALUES ";
-
 	for (size_t i = 0; i < sends->count;) {
-		struct mysql_text *text = text_begin(mysql, head);
 		const char *before = "";
 
-		for (; i < sends->count && text->len < MYSQL_TEXT_MAX; i++) {
-			chat_mysql_text_add(text, "%s", before);
+		trip_add(trip, NULL,
+			 "INSERT INTO message(conversation,seq,kind,sender,time_ms,changes,"
+			 "flags,cid,digest,text,data) VALUES ");
+		for (; i < sends->count && trip->text->len < MYSQL_TEXT_MAX; i++) {
+			chat_mysql_text_add(trip->text, "%s", before);
 			before = ",";
-			text_add_message(mysql, text, &sends->items[i]);
+			text_add_message(trip->mysql, trip->text, &sends->items[i]);
 		}
-		text_run(mysql);
+		if (trip->text->len >= MYSQL_TEXT_MAX)
+			trip_run(trip);
 	}
 }
 
 /* The rows are there, and locked: each INSERT is an UPDATE of many. */
-static void update_ends(struct mysql *mysql, const struct mysql_sends *sends)
+static void add_ends(struct trip *trip, const struct mysql_sends *sends)
 {
-	struct mysql_text *text =
-		text_begin(mysql, "INSERT INTO conversation(id,last_seq,last_ms) VALUES ");
+	const char *before = "";
 
-	for (size_t i = 0; i < sends->end_count; i++) {
-		const struct end *end = &sends->ends[i];
+	trip_add(trip, NULL, "INSERT INTO conversation(id,last_seq,last_ms) VALUES ");
+	for (size_t i = 0; i < sends->marks.count; i++) {
+		const struct end *end = sends->marks.items[i].send->end;
 
-		chat_mysql_text_add(text, "%s(%llu,%llu,%lld)", i ? "," : "", number(end->id),
+		if (i > 0 && end == sends->marks.items[i - 1].send->end)
+			continue;
+		chat_mysql_text_add(trip->text, "%s(%llu,%llu,%lld)", before, number(end->id),
 				    number(end->last_seq), (long long)end->last_ms);
+		before = ",";
 	}
-	chat_mysql_text_add(text, " ON DUPLICATE KEY UPDATE last_seq=VALUES(last_seq),"
-				  "last_ms=VALUES(last_ms)");
-	text_run(mysql);
+	chat_mysql_text_add(trip->text, " ON DUPLICATE KEY UPDATE last_seq=VALUES(last_seq),"
+					"last_ms=VALUES(last_ms)");
 }
 
-static void update_read_marks(struct mysql *mysql, const struct mysql_sends *sends)
+/* The last that a sender wrote there. */
+static uint64_t mark_seq(const struct matches *marks, size_t *i)
 {
-	struct mysql_text *text = text_begin(
-		mysql,
-		"INSERT INTO member(conversation,user,role,joined_seq,joined_no,delivered_seq,"
-		"read_seq) VALUES ");
+	uint64_t seq = 0;
 
-	/* In their order: of several of one sender the last stands. */
-	for (size_t i = 0; i < sends->count; i++)
-		chat_mysql_text_add(text, "%s(%llu,%llu,0,0,0,0,%llu)", i ? "," : "",
-				    number(sends->items[i].conversation),
-				    number(sends->items[i].op->u.append.from),
-				    number(sends->items[i].op->u.append.seq));
-	chat_mysql_text_add(text, " ON DUPLICATE KEY UPDATE read_seq=VALUES(read_seq)");
-	text_run(mysql);
+	do {
+		uint64_t other = marks->items[*i].send->op->u.append.seq;
+
+		seq = other > seq ? other : seq;
+	} while (++*i < marks->count && match_repeats(marks, *i));
+	return seq;
 }
 
-void chat_mysql_append(struct mysql *mysql, struct chat_op **ops, size_t count, bool *done)
+static void add_read_marks(struct trip *trip, const struct mysql_sends *sends)
 {
-	struct mysql_sends *sends = mysql->sends;
+	const char *before = "";
 
-	sends_collect(sends, ops, count);
-	if (sends->count < 2)
-		return;
-	ask_known(mysql, sends);
-	sends_settle(sends);
-	ask_directs(mysql, sends);
-	lock_ends(mysql, sends);
-	if (sends->count > 0)
-		ask_members(mysql, sends);
-	ask_friendships(mysql, sends);
+	trip_add(trip, NULL,
+		 "INSERT INTO member(conversation,user,role,joined_seq,joined_no,delivered_seq,"
+		 "read_seq) VALUES ");
+	for (size_t i = 0; i < sends->marks.count;) {
+		const struct match *mark = &sends->marks.items[i];
+
+		chat_mysql_text_add(trip->text, "%s(%llu,%llu,0,0,0,0,%llu)", before,
+				    number(mark->a), number(mark->b),
+				    number(mark_seq(&sends->marks, &i)));
+		before = ",";
+	}
+	chat_mysql_text_add(trip->text, " ON DUPLICATE KEY UPDATE read_seq=VALUES(read_seq)");
+}
+
+/* --- A batch ----------------------------------------------------------------------------------------- */
+
+static void append_ask(struct mysql *mysql, struct mysql_sends *sends)
+{
+	struct trip trip = trip_begin(mysql);
+
+	trip_add(&trip, NULL, "START TRANSACTION");
+	sends_match(sends);
+	leave_repeated(sends);
+	if (mysql->expects_known > 0)
+		ask_known(&trip, sends);
+	ask_pairs(&trip, sends);
+	ask_groups(&trip, sends);
+	trip_run(&trip);
 	leave_refused(sends);
 	sends_settle(sends);
-	if (mysql->db.failed || sends->count == 0)
-		return;
+}
+
+static void append_write(struct mysql *mysql, struct mysql_sends *sends, bool commit)
+{
+	struct trip trip = trip_begin(mysql);
+
 	sends_number(sends);
-	insert_messages(mysql, sends);
-	update_ends(mysql, sends);
-	update_read_marks(mysql, sends);
+	add_messages(&trip, sends);
+	add_ends(&trip, sends);
+	add_read_marks(&trip, sends);
+	if (commit)
+		trip_add(&trip, NULL, "COMMIT");
+	mysql->committing = commit && !mysql->db.failed;
+	trip_run(&trip);
+}
+
+bool chat_mysql_append(struct mysql *mysql, struct chat_op **ops, size_t count, bool *done)
+{
+	struct mysql_sends *sends = mysql->sends;
+	bool all;
+
+	sends_collect(sends, ops, count);
+	append_ask(mysql, sends);
+	all = sends->count == count;
+	if (mysql->db.failed || sends->count == 0)
+		return false;
+	append_write(mysql, sends, all);
 	for (size_t i = 0; i < sends->count; i++)
 		done[sends->items[i].place] = true;
+	return all;
 }
 
 struct mysql_sends *chat_mysql_sends_create(void)

@@ -103,6 +103,7 @@ static void test_refused_among_others(void **state)
 	add_send(ann, with(cat + 1000), "no", "");
 	add_send(bob, with(ann), "3", "");
 	add_send(ann, in(group), "1", "");
+	add_send(ann, in(group + 1), "a direct conversation's id", "");
 	run();
 	expect(batch[0], OK, 2);
 	expect(batch[1], CHAT_CODE_BLOCKED, 0);
@@ -112,6 +113,7 @@ static void test_refused_among_others(void **state)
 	expect(batch[5], CHAT_CODE_NO_SUCH_USER, 0);
 	expect(batch[6], OK, 3);
 	expect(batch[7], OK, 1);
+	expect(batch[8], CHAT_CODE_NO_SUCH_GROUP, 0);
 	finish();
 }
 

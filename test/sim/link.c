@@ -371,7 +371,8 @@ void link_on_down(const struct event *event)
 	len = piece(link, down->len, link->slow_bytes);
 	if (len > 0) {
 		const char *bytes = down->bytes + down->head;
-		bool loses = sim.wrong == WRONG_NET_LOSES && len > 1 && chance_hits(CHANCE_LINK, 20);
+		bool loses =
+			sim.wrong == WRONG_NET_LOSES && len > 1 && chance_hits(CHANCE_LINK, 20);
 
 		trace_bytes(bytes, len);
 		device_input(link->device, bytes, loses ? len - 1 : len);
