@@ -33,6 +33,11 @@ struct chat_bus bus_redis_port(struct bus_redis *bus)
 	return (struct chat_bus){0};
 }
 
+void bus_redis_settle(struct bus_redis *bus)
+{
+	assert(!bus);
+}
+
 bool bus_redis_is_up(const struct bus_redis *bus)
 {
 	return !bus;

@@ -69,7 +69,6 @@ struct bus_redis {
 	struct host hosts[CHAT_HOSTS_MAX]; /* as many as the URL has */
 	uint64_t issued, confirmed;
 	uint64_t dropped;
-	struct event *flush; /* asks for the channels that wait */
 	struct event *beat;
 };
 
@@ -217,7 +216,6 @@ static void link_up(struct link *link)
 		if (redisAsyncCommand(link->redis, on_pubsub, NULL, "SUBSCRIBE %s", self) !=
 		    REDIS_OK)
 			link_down(link, "out of memory");
-		timer_arm(bus->flush, 0);
 	} else if (host->lost) {
 		host->lost = false;
 		chat_node_bus_lost(bus->server->node);
@@ -340,8 +338,6 @@ static void on_pubsub(redisAsyncContext *redis, void *answer, void *unused)
 		else
 			channels_left(&link->host->channels, name);
 		bus_tell_confirmed(link->host->bus);
-		if (link->host->channels.waiting_count > 0)
-			timer_arm(link->host->bus->flush, 0);
 	}
 }
 
@@ -367,18 +363,24 @@ static bool host_subscribe(struct host *host)
 				     lens) == REDIS_OK;
 }
 
-static void on_flush(evutil_socket_t fd, short what, void *context)
+static void link_write(struct link *link)
 {
-	struct bus_redis *bus = context;
+	if (link->state == LINK_UP && sdslen(link->redis->c.obuf) > 0)
+		redisAsyncHandleWrite(link->redis);
+}
 
-	(void)fd;
-	(void)what;
+void bus_redis_settle(struct bus_redis *bus)
+{
+	if (!bus)
+		return;
 	for (size_t i = 0; i < bus->url.hosts.count; i++) {
 		struct host *host = &bus->hosts[i];
 
 		while (host->listener.state == LINK_UP && host->channels.waiting_count > 0)
 			if (!host_subscribe(host))
 				link_down(&host->listener, "out of memory");
+		link_write(&host->listener);
+		link_write(&host->publisher);
 	}
 	bus_tell_confirmed(bus);
 }
@@ -391,8 +393,6 @@ static uint64_t port_subscribe(void *context, struct chat_channel channel)
 	bus->issued++;
 	if (channels_want(&host->channels, channel, bus->issued) != 0)
 		link_down(&host->listener, "out of memory");
-	if (!evtimer_pending(bus->flush, NULL))
-		timer_arm(bus->flush, 0);
 	return bus->issued;
 }
 
@@ -533,9 +533,8 @@ static int link_init(struct link *link, struct host *host, bool listens)
 
 static int bus_begin(struct bus_redis *bus)
 {
-	bus->flush = evtimer_new(bus->server->base, on_flush, bus);
 	bus->beat = evtimer_new(bus->server->base, on_beat, bus);
-	if (!bus->flush || !bus->beat)
+	if (!bus->beat)
 		return CHAT_ERR_NOMEM;
 	for (size_t i = 0; i < bus->url.hosts.count; i++) {
 		struct host *host = &bus->hosts[i];
@@ -594,8 +593,6 @@ void bus_redis_destroy(struct bus_redis *bus)
 		link_finish(&bus->hosts[i].listener);
 		channels_finish(&bus->hosts[i].channels);
 	}
-	if (bus->flush)
-		event_free(bus->flush);
 	if (bus->beat)
 		event_free(bus->beat);
 	free(bus);

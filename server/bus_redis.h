@@ -20,6 +20,12 @@ CHAT_MUST_CHECK int bus_redis_create(struct server *server, const char *url, str
 /* Whether the URL is well formed, and each server answers: for --check. Blocks. */
 CHAT_MUST_CHECK int bus_redis_check(const char *url, struct setting_error *error);
 struct chat_bus bus_redis_port(struct bus_redis *bus);
+/*
+ * At the end of a turn of the loop, before clients are written to: asks for the channels that the node came to want in it, and writes
+ * what it published. Who has been told of a login or a group is on its channel then, as far as those see it who are told later.
+ * NULL is ignored.
+ */
+void bus_redis_settle(struct bus_redis *bus);
 /* Whether both connections to each server stand. */
 bool bus_redis_is_up(const struct bus_redis *bus);
 /* Publications that were dropped, so far: others were told to look for themselves. */

@@ -94,6 +94,7 @@ static int server_turn(struct server *server)
 {
 	int result = event_base_loop(server->base, EVLOOP_ONCE);
 
+	bus_redis_settle(server->bus);
 	connection_settle_all(server);
 	server_finish_drain(server);
 	server_set_clock(server);

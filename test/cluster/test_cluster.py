@@ -2,13 +2,14 @@
 """Three nodes as one server: whoever is where, and whoever goes, users see one chat."""
 import asyncio
 import http.client
+import signal
 import subprocess
 import threading
 import time
 
 from cluster import LEASE_S, SLOW, Cluster, servers
 from load import World
-from chatd import CHATD, PASSWORD, TIMEOUT, Node, befriend, eventually, proves, run, to
+from chatd import CHATD, PASSWORD, TIMEOUT, Node, befriend, eventually, proves, run, to, unique
 
 ATTEMPTS_S = 1.5  # attempts to connect to Redis come at 0.1, 0.3, 0.7, 1.5 s
 READY_S = 5  # 3 s without an answer, to a question that comes a second after the last one
@@ -335,6 +336,26 @@ def test_receipts_and_typing_across_nodes():
     a.push("read", by=b.id, to=a.id, seq=seq)
     b.frame(type="typing", user=a.id)
     a.push("typing", **{"from": b.id, "to": a.id})
+
+
+@proves("`typing` | `from`, and `to` or `group`; never stored, and the first thing to be dropped under load")
+def test_who_is_answered_hears_what_follows():
+    """Nothing may lie between a login's answer and the subscription: not even the node's own next turn, which is put off here."""
+    c = cluster()
+    a, node = c.user(0), c.nodes[1]
+    for _ in range(60):
+        client = node.client()
+        name = unique("late")
+        client.id = client.ok("register", name=name, password=PASSWORD)["user"]["id"]
+        client.login()
+        node.process.send_signal(signal.SIGSTOP)
+        try:
+            a.frame(type="typing", user=client.id)
+            a.ok("history", user=client.id)
+        finally:
+            node.process.send_signal(signal.SIGCONT)
+        client.push("typing", **{"from": a.id})
+        client.close()
 
 
 @proves("Push: `group` {`event`, `group`, …} to the members online and to the one concerned")

@@ -382,9 +382,10 @@ def make_group(owner, *members, **keys):
     """A group with these members; who is told of whom has been passed over."""
     keys.setdefault("name", unique("group"))
     group = owner.ok("group.create", **keys)["group"]["id"]
-    for member in members:
+    for i, member in enumerate(members):
         member.ok("group.join", group=group)
-        owner.find("group", event="joined", user=member.id)
+        for earlier in (owner, *members[:i]):
+            earlier.find("group", event="joined", user=member.id)
     for member in members:
         member.settle()
         member.pushes.clear()
