@@ -108,6 +108,7 @@ static bool catchup_push(struct conn *conn, struct mark *mark, const struct chat
 			if (!chat_conn_send(conn, &event))
 				return false;
 			conn->node->stats.pushes++;
+			mark->given = event.u.message.seq;
 		}
 		mark->pushed = event.u.message.seq;
 	}
@@ -155,6 +156,7 @@ void chat_complete_catchup(struct chat_node *node, struct conn *ignored, struct 
 			return;
 		if (page->count == 0 && mark->pushed < page->last_seq)
 			mark->pushed = page->last_seq; /* all of it is before the joining */
+		chat_mark_settle(session, mark);
 		if (mark->behind && mark->pushed >= page->last_seq && mark->pushed >= mark->hint) {
 			catchup_done(session, mark);
 		} else if (mark->behind && page->count == 0) {

@@ -76,6 +76,7 @@ static inline struct chat_target conv_target(conv_key key)
 struct mark {
 	conv_key key;
 	uint64_t pushed; /* everything up to here was pushed, or sent by this connection */
+	uint64_t given;	 /* the last that was really pushed: the rest up to there is its own */
 	uint64_t acked;	 /* the delivered mark */
 	uint64_t hint;	 /* while behind: the highest seq heard of */
 	uint64_t told;	 /* highest explicit ack that is not written yet; 0: none */
@@ -340,6 +341,8 @@ struct mark *chat_mark_get(struct session *session, conv_key key);
 struct mark *chat_mark_add(struct session *session, conv_key key, uint64_t seq);
 void chat_mark_remove(struct session *session, conv_key key);
 void chat_mark_ack(struct session *session, struct mark *mark, uint64_t seq);
+/* Where all that was pushed is acked, so is what else there is: the connection sent it, or it is before a joining. */
+void chat_mark_settle(struct session *session, struct mark *mark);
 /* The session's own connection sent seq. */
 void chat_mark_own(struct session *session, struct mark *mark, uint64_t seq);
 /* Writes dirty marks: of one session, or (NULL) of all. */

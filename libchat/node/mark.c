@@ -114,13 +114,26 @@ static void mark_absorb(struct session *session, struct mark *mark)
 	}
 }
 
+static void mark_move(struct session *session, struct mark *mark, uint64_t seq)
+{
+	mark->acked = seq;
+	mark_absorb(session, mark);
+	mark_dirty(session, mark);
+}
+
+void chat_mark_settle(struct session *session, struct mark *mark)
+{
+	if (mark->given <= mark->acked && mark->acked < mark->pushed)
+		mark_move(session, mark, mark->pushed);
+}
+
 void chat_mark_ack(struct session *session, struct mark *mark, uint64_t seq)
 {
 	if (seq <= mark->acked || seq > mark->pushed)
 		return;
-	mark->acked = mark->told = seq;
-	mark_absorb(session, mark);
-	mark_dirty(session, mark);
+	mark->told = seq;
+	mark_move(session, mark, seq);
+	chat_mark_settle(session, mark);
 }
 
 /* Room for one more, which the oldest makes at the limit. False: memory is out. */
@@ -168,9 +181,7 @@ void chat_mark_own(struct session *session, struct mark *mark, uint64_t seq)
 		own_add(session, mark->key, seq);
 		return;
 	}
-	mark->acked = seq;
-	mark_absorb(session, mark);
-	mark_dirty(session, mark);
+	mark_move(session, mark, seq);
 }
 
 /* --- Writing ----------------------------------------------------------------------------------------- */

@@ -43,7 +43,7 @@ static void route_to_session(struct session *session, conv_key key, struct route
 	} else if (next && !route->hint_only &&
 		   chat_conn_push(session->conn, &route->broadcast,
 				  route->node->config.output_high)) {
-		mark->pushed = route->seq;
+		mark->pushed = mark->given = route->seq;
 		route->node->stats.pushes++;
 	} else {
 		chat_mark_fall_behind(session, mark, route->seq);

@@ -338,7 +338,8 @@ void model_have(struct track *track, uint64_t seq)
 	track->have[seq / 8] |= (uint8_t)(1u << seq % 8);
 }
 
-bool model_is_own(const struct identity *identity, const struct conv *conv, uint64_t seq)
+/* Whether the identity has tried to send it. */
+static bool is_own(const struct identity *identity, const struct conv *conv, uint64_t seq)
 {
 	const struct send *send = &sends[conv->entries[seq - 1].send];
 
@@ -356,8 +357,8 @@ uint64_t model_solid(struct identity *identity, struct conv *conv)
 		track->solid = stay->joined;
 	if (track->solid < track->base)
 		track->solid = track->base;
-	while (track->solid < conv->count && (model_has(track, track->solid + 1) ||
-					      model_is_own(identity, conv, track->solid + 1)))
+	while (track->solid < conv->count &&
+	       (model_has(track, track->solid + 1) || is_own(identity, conv, track->solid + 1)))
 		track->solid++;
 	return track->solid;
 }

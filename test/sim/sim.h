@@ -473,8 +473,6 @@ size_t model_identity_count(void);
 struct track *model_track(struct identity *identity, const struct conv *conv);
 bool model_has(const struct track *track, uint64_t seq);
 void model_have(struct track *track, uint64_t seq);
-/* Whether the identity has tried to send it. */
-bool model_is_own(const struct identity *identity, const struct conv *conv, uint64_t seq);
 /* Up to where it was acknowledged, as committed; never below the joining. */
 uint64_t model_mark(struct identity *identity, struct conv *conv);
 /* Moves solid up as far as it goes; where it stands then. */

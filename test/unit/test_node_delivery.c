@@ -570,6 +570,30 @@ static void test_own_many(void **state)
 	assert_int_equal(stored_mark(ALICE, "a", with_bob), 4 * NODE_OWN_RANGES_MAX);
 }
 
+/* The same where these turns push another conversation's out of memory: what one said there is acked with what was pushed. */
+static void test_own_forgotten(void **state)
+{
+	const struct chat_target notes = {.user = ALICE};
+	struct peer *alice = login(ALICE, "a"), *other = login(ALICE, "b"), *bob = login(BOB, "b");
+
+	(void)state;
+	send_text(other, ALICE, "milk");
+	hear(alice, "'type':'message','text':'milk'");
+	send_many(alice, ALICE, 3);
+	for (int i = 0; i < 2 * NODE_OWN_RANGES_MAX; i++) {
+		send_text(bob, ALICE, "tick");
+		hear(alice, "'type':'message','text':'tick'");
+		send_text(alice, BOB, "tock");
+		hear(bob, "'type':'message','text':'tock'");
+	}
+	pass(2000);
+	assert_int_equal(stored_mark(ALICE, "a", notes), 0);
+	say(alice, "'type':'ack','user':1,'seq':1");
+	pass(2000);
+	assert_int_equal(stored_mark(ALICE, "a", notes), 4);
+	hear_nothing(alice);
+}
+
 /* What one sends while one is still brought up to date is pushed once at most, and nothing else is lost by it. */
 static void test_own_behind(void **state)
 {
@@ -707,6 +731,7 @@ int main(void)
 		TEST(test_devices),
 		TEST(test_own),
 		TEST(test_own_many),
+		TEST(test_own_forgotten),
 		TEST(test_own_behind),
 		TEST(test_read),
 		TEST(test_page_of_another),
