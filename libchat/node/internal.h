@@ -43,7 +43,8 @@ enum {
 	NODE_SETTLE_LOOK_MS = 20, /* and looks so often */
 	NODE_OWED_MAX =
 		65536, /* ends of sessions that wait for the store; beyond, one is only ended by a takeover */
-	NODE_PEERS_MAX = 1024 /* other nodes that are watched; further ones are not */
+	NODE_NUMBER_SHIFT = 20, /* numbers begin with the clock's milliseconds times 2^20 */
+	NODE_PEERS_MAX = 1024	/* other nodes that are watched; further ones are not */
 };
 
 struct node_list {
@@ -219,7 +220,7 @@ struct chat_node {
 	size_t telling;	       /* goings on their way to friends */
 	bool reaping;	       /* a dead node's places are being cleared */
 	bool registered;       /* NODE_START was done */
-	uint64_t first_number; /* those below it are of earlier lives of the node */
+	uint64_t first_number; /* of this life of the node */
 	bool store_failed; /* an operation could not be done; the next that can starts the sweep */
 	bool sweep_due;	   /* memory was out where something had to be noted: the same */
 	bool sweeping;

@@ -57,8 +57,8 @@ int chat_node_create(const struct chat_node_config *config, const struct chat_en
 	chat_list_init(&node->swept);
 	chat_list_init(&node->owed);
 	node->started_ms = env->ops->wall_ms(env->context);
-	/* Numbers go on from the clock, so that those of an earlier life are not met again. */
-	node->next_number = node->first_number = (uint64_t)env->ops->wall_ms(env->context) << 20;
+	/* Numbers begin with the clock, so that those of an earlier life are not met again, be they lower or higher. */
+	node->next_number = node->first_number = (uint64_t)node->started_ms << NODE_NUMBER_SHIFT;
 	node->login_rate = calloc(RATE_SLOTS, sizeof(*node->login_rate));
 	node->register_rate = calloc(RATE_SLOTS, sizeof(*node->register_rate));
 	if (!node->login_rate || !node->register_rate) {
@@ -137,6 +137,8 @@ static bool submit_for_node(struct chat_node *node, enum chat_op_kind kind)
 	op->u.node.lease_ms = node->config.lease_ms;
 	op->u.node.started_ms = node->started_ms;
 	op->u.node.first_session = node->first_number;
+	/* Those who log in before it is through are of this life too. */
+	op->u.node.end_session = node->next_number + (UINT64_C(1) << NODE_NUMBER_SHIFT);
 	op->u.node.unsaid = kind == CHAT_OP_NODE_STOP && !bus_is_settled(node);
 	return chat_operation_keep(node, op, chat_view_of(node->config.name), &op->u.node.node) &&
 	       chat_operation_submit(node, op);

@@ -21,8 +21,10 @@ static void node_left(struct db *db, struct chat_op *op)
 	struct chat_op_node *node = &op->u.node;
 	struct db_list list = {.item_size = sizeof(*node->left)};
 	struct db_rows *row =
-		chat_db_query(db, "SELECT DISTINCT user FROM presence WHERE node=? AND session<?",
-			      "vi", node->node, node->first_session);
+		chat_db_query(db,
+			      "SELECT DISTINCT user FROM presence WHERE node=?"
+			      " AND (session<? OR session>=?)",
+			      "vii", node->node, node->first_session, node->end_session);
 
 	while (chat_db_next(db, row)) {
 		chat_id user = chat_db_u64(db, row, 0);
@@ -34,17 +36,19 @@ static void node_left(struct db *db, struct chat_op *op)
 	node->left_count = list.count;
 }
 
-/* What a node's sessions left behind goes; their devices were last seen at its last heartbeat. */
-static void node_clear(struct db *db, struct chat_view node, uint64_t before)
+/* The places of a node's sessions go, but those of [first, end); their devices were last seen at its last heartbeat. */
+static void node_clear(struct db *db, struct chat_view node, uint64_t first, uint64_t end)
 {
 	uint64_t beat_ms =
 		chat_db_number(db, "SELECT " BEAT_LAST " FROM node WHERE name=?", "v", node);
 
 	chat_db_run(db,
 		    "UPDATE device SET since_ms=? WHERE since_ms<? AND (user,device) IN"
-		    " (SELECT user,device FROM presence WHERE node=? AND session<?)",
-		    "iivi", beat_ms, beat_ms, node, before);
-	chat_db_run(db, "DELETE FROM presence WHERE node=? AND session<?", "vi", node, before);
+		    " (SELECT user,device FROM presence WHERE node=?"
+		    " AND (session<? OR session>=?))",
+		    "iivii", beat_ms, beat_ms, node, first, end);
+	chat_db_run(db, "DELETE FROM presence WHERE node=? AND (session<? OR session>=?)", "vii",
+		    node, first, end);
 }
 
 static void node_write(struct db *db, struct chat_op *op)
@@ -116,14 +120,14 @@ void chat_rule_node_beat(struct db *db, struct chat_op *op)
 void chat_rule_node_start(struct db *db, struct chat_op *op)
 {
 	node_left(db, op);
-	node_clear(db, op->u.node.node, op->u.node.first_session);
+	node_clear(db, op->u.node.node, op->u.node.first_session, op->u.node.end_session);
 	node_write(db, op);
 	node_look(db, op);
 }
 
 void chat_rule_node_stop(struct db *db, struct chat_op *op)
 {
-	node_clear(db, op->u.node.node, INT64_MAX);
+	node_clear(db, op->u.node.node, 0, 0);
 	if (op->u.node.unsaid)
 		chat_db_run(db, "UPDATE node SET beat_ms=0 WHERE name=?", "v", op->u.node.node);
 	else

@@ -129,7 +129,7 @@ void node_run(enum chat_op_kind kind, const char *node)
 
 	op->u.node.node = V(node);
 	op->u.node.lease_ms = LEASE_MS;
-	op->u.node.first_session = INT64_MAX; /* all places are of earlier lives */
+	op->u.node.first_session = op->u.node.end_session = 0; /* all are of earlier lives */
 	op_expect(op, OK);
 }
 

@@ -50,7 +50,7 @@ static void place_clear(struct model_device *device, const struct model_node *no
 }
 
 /* Clears the places at a node of sessions below a number. Whose they were, each once, goes to users where it is not NULL. */
-static size_t places_clear(struct chat_view name, uint64_t before, chat_id *users)
+static size_t places_clear(struct chat_view name, uint64_t first, uint64_t end, chat_id *users)
 {
 	const struct model_node *node = node_named(name);
 	size_t count = 0;
@@ -62,7 +62,8 @@ static size_t places_clear(struct chat_view name, uint64_t before, chat_id *user
 		for (size_t i = 0; i < user->device_count; i++) {
 			struct model_device *device = &user->devices[i];
 
-			if (!chat_view_equal(device->at.node, name) || device->at.session >= before)
+			if (!chat_view_equal(device->at.node, name) ||
+			    (first <= device->at.session && device->at.session < end))
 				continue;
 			place_clear(device, node);
 			had = true;
@@ -127,7 +128,8 @@ void model_node_start(struct chat_op *op)
 	struct chat_op_node *node = &op->u.node;
 
 	node->left = model_array(op, model.user_count, sizeof(*node->left));
-	node->left_count = places_clear(node->node, node->first_session, node->left);
+	node->left_count =
+		places_clear(node->node, node->first_session, node->end_session, node->left);
 	node_write(op);
 	node_look(op);
 }
@@ -148,7 +150,7 @@ void model_node_stop(struct chat_op *op)
 {
 	struct model_node *node = node_named(op->u.node.node);
 
-	places_clear(op->u.node.node, UINT64_MAX, NULL);
+	places_clear(op->u.node.node, 0, 0, NULL);
 	if (node && op->u.node.unsaid)
 		node->beat_ms = node->reaps = 0; /* as one that died long ago */
 	else if (node)

@@ -248,7 +248,8 @@ static void make_node(struct chat_op *op)
 	node->node = word(PICK(nodes));
 	node->lease_ms = LEASE_MS;
 	node->started_ms = percent(70) ? 7 : work.now_ms;
-	node->first_session = percent(50) ? INT64_MAX : work.session / 2;
+	node->first_session = percent(50) ? 0 : work.session / 3;
+	node->end_session = percent(50) ? node->first_session : work.session * 2 / 3;
 	node->unsaid = op->kind == CHAT_OP_NODE_STOP && percent(50);
 }
 

@@ -292,26 +292,32 @@ static void test_look(void **state)
 	chat_op_destroy(op);
 }
 
-/* A node that starts is told whose places its earlier life left behind. */
+/*
+ * A node that starts is told whose places its earlier lives left behind. Their numbers may be higher than its own: the clock with
+ * which numbers begin was set back.
+ */
 static void test_start_tells_who_was_there(void **state)
 {
-	chat_id ann = user_new("ann"), bob = user_new("bob");
+	chat_id ann = user_new("ann"), bob = user_new("bob"), eve = user_new("eve");
 	struct chat_op *op;
 
 	(void)state;
 	session_start(ann, "a", 1);
 	session_start(ann, "b", 2);
 	session_start(bob, "a", 3);
+	session_start(eve, "a", 4);
 	op = op_new(CHAT_OP_NODE_START);
 	op->u.node.node = V("n1");
 	op->u.node.lease_ms = LEASE_MS;
 	op->u.node.first_session = 3;
+	op->u.node.end_session = 4;
 	assert_int_equal(op_run(op), OK);
-	assert_int_equal(op->u.node.left_count, 1);
-	assert_int_equal(op->u.node.left[0], ann);
+	assert_int_equal(op->u.node.left_count, 2);
+	assert_int_equal(op->u.node.left[0] + op->u.node.left[1], ann + eve);
 	chat_op_destroy(op);
-	assert_int_equal(open_code(ann, "a", 4), OK);
-	assert_int_equal(open_code(bob, "a", 5), CHAT_CODE_ALREADY_ONLINE);
+	assert_int_equal(open_code(ann, "a", 5), OK);
+	assert_int_equal(open_code(bob, "a", 6), CHAT_CODE_ALREADY_ONLINE);
+	assert_int_equal(open_code(eve, "a", 7), OK);
 }
 
 /* What the asking node knows to be gone is no obstacle. */

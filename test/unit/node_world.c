@@ -33,7 +33,7 @@ static uint64_t env_monotonic(void *context)
 static int64_t env_wall(void *context)
 {
 	(void)context;
-	return 1795410000000 + (int64_t)world.now_ms;
+	return 1795410000000 + (int64_t)world.now_ms + world.wall_ms;
 }
 
 static void env_random(void *context, void *out, size_t len)

@@ -54,6 +54,7 @@ struct world {
 	struct chat_node *node;
 	struct chat_node_config config; /* world_configure makes the node take it */
 	uint64_t now_ms;
+	int64_t wall_ms;	 /* how far the wall clock was set */
 	struct chat_store store; /* `unordered` may be set at any time */
 	struct chat_backend *backend;
 	struct chat_op *waiting;	   /* submitted and not taken, in order */

@@ -518,6 +518,18 @@ static void test_restart(void **state)
 	hear_nothing(bob);
 }
 
+/* The same where the clock was set back meanwhile: numbers of sessions begin with it. */
+static void test_restart_in_the_past(void **state)
+{
+	(void)state;
+	login(ALICE, "a");
+	world.wall_ms -= 3000;
+	world_restart();
+	settle();
+	assert_false(stored_online(ALICE, "a"));
+	login(ALICE, "a");
+}
+
 /* The same where the store was away when it started; who has logged in since stays online. */
 static void test_restart_unavailable(void **state)
 {
@@ -737,6 +749,7 @@ int main(void)
 		TEST(test_logout_refused),
 		TEST(test_login_lost),
 		TEST(test_restart),
+		TEST(test_restart_in_the_past),
 		TEST(test_restart_unavailable),
 		TEST(test_login_overtaken),
 		TEST(test_logins_overtaken),

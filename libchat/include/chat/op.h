@@ -109,8 +109,8 @@ struct chat_op_node {
 	struct chat_view node;
 	uint32_t lease_ms;  /* how old a heartbeat may be for its node to count as alive */
 	int64_t started_ms; /* tells this life of the node from others */
-	uint64_t
-		first_session; /* START: numbers below it are of earlier lives, whose places are cleared */
+	/* START: numbers from the first on, before the end, are of this life; the places of all others are cleared */
+	uint64_t first_session, end_session;
 	bool unsaid; /* STOP: others may not have heard all of it; they see it as one that died */
 	bool lapsed; /* out of BEAT: the last heartbeat was so old that others may have taken it for dead */
 	bool usurped;  /* out of BEAT: another life of the same name has begun since */
