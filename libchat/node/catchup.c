@@ -133,6 +133,15 @@ static void catchup_end(struct session *session, struct mark *mark, enum chat_co
 		chat_group_remove(session->conn->node, key & ~CONV_GROUP, session);
 }
 
+/* Whether the group's members have changed since the page was read: it does not say then that one is a member. */
+static bool page_is_old(struct chat_node *node, const struct chat_op_history *page)
+{
+	chat_id id = page->target.group;
+	const struct group *group = id ? chat_group_get(node, id) : NULL;
+
+	return group && group->epoch > page->epoch;
+}
+
 void chat_complete_catchup(struct chat_node *node, struct conn *ignored, struct chat_op *op)
 {
 	struct session *session = chat_session_get(node, op->origin.extra);
@@ -157,7 +166,8 @@ void chat_complete_catchup(struct chat_node *node, struct conn *ignored, struct 
 		if (page->count == 0 && mark->pushed < page->last_seq)
 			mark->pushed = page->last_seq; /* all of it is before the joining */
 		chat_mark_settle(session, mark);
-		if (mark->behind && mark->pushed >= page->last_seq && mark->pushed >= mark->hint) {
+		if (mark->behind && mark->pushed >= page->last_seq && mark->pushed >= mark->hint &&
+		    !page_is_old(node, page)) {
 			catchup_done(session, mark);
 		} else if (mark->behind && page->count == 0) {
 			catchup_wait(session, mark);

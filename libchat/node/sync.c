@@ -143,21 +143,20 @@ static void sync_doubt(struct session *session, const struct chat_sync_item *ite
 /* False: memory is out. */
 static bool sync_mark(struct session *session, const struct chat_mark_state *state)
 {
-	struct mark *mark =
-		chat_mark_add(session, conv_key_of(state->target), state->delivered_seq);
+	conv_key key = conv_key_of(state->target);
+	bool known = chat_mark_get(session, key) != NULL;
+	struct mark *mark = chat_mark_add(session, key, state->delivered_seq);
 
 	if (!mark)
 		return false;
-	if (state->target.group) {
-		if (mark->epoch < state->epoch)
-			mark->epoch = state->epoch;
-		if (chat_group_add(session->conn->node, state->target.group, state->epoch,
-				   session) != 0)
-			return false;
-	}
-	if (state->last_seq > mark->pushed)
+	/* A group that is new to the session may be one that it left after the store was asked: that is found out by reading. */
+	if (state->last_seq > mark->pushed || (state->target.group && !known))
 		chat_mark_fall_behind(session, mark, state->last_seq);
-	return true;
+	if (!state->target.group)
+		return true;
+	if (mark->epoch < state->epoch)
+		mark->epoch = state->epoch;
+	return chat_group_add(session->conn->node, state->target.group, state->epoch, session) == 0;
 }
 
 static void sync_apply(struct session *session, const struct chat_sync_item *item)

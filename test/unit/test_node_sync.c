@@ -1,21 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The place of a session, its row of presence, compared with the session itself: what a sweep finds lost it gives back, what it
- * finds taken it obeys, and what it gave back to a session that has ended meanwhile is given up again.
+ * finds taken it obeys, and what it gave back to a session that has ended meanwhile is given up again. And groups, where what the
+ * store says is older than what was heard since.
  */
 #include "node/internal.h"
 #include "node_world.h"
 
-/* Another node says that something may have been missed. */
-static void sweep(void)
+/* Another node says it. */
+static void hear_of(struct bus_message message)
 {
-	struct bus_message message = {.kind = BUS_SWEEP, .origin = chat_view_of("n2")};
-	struct chat_buf *payload = chat_bus_encode(&message);
+	struct chat_buf *payload;
 
+	message.origin = chat_view_of("n2");
+	payload = chat_bus_encode(&message);
 	assert_non_null(payload);
 	chat_node_bus_receive(world.node, (struct chat_view){payload->data, payload->len});
 	chat_buf_unref(payload);
 	settle();
+}
+
+/* Something may have been missed. */
+static void sweep(void)
+{
+	hear_of((struct bus_message){.kind = BUS_SWEEP});
 }
 
 static struct chat_op *create(enum chat_op_kind kind)
@@ -270,6 +278,115 @@ static void test_lost_before_the_start(void **state)
 	hear_nothing(alice);
 }
 
+/* --- Groups that a session has left since the store was asked ---------------------------------------- */
+
+/* Alice makes it, and bob joins; all was heard. */
+static int group_of_two(struct peer *alice, struct peer *bob)
+{
+	say(alice, "'type':'group.create','id':1,'name':'ops'");
+	settle();
+	hear(alice, "'type':'ok','id':1");
+	say(bob, "'type':'group.join','id':1,'group':1");
+	settle();
+	hear_all(alice);
+	hear_all(bob);
+	return 1;
+}
+
+static void leave(struct peer *peer, int group)
+{
+	say(peer, "'type':'group.leave','id':'leave','group':%d", group);
+	settle();
+	hear(peer, "'type':'ok','id':'leave'");
+	hear(peer, "'type':'group','event':'left'");
+}
+
+/* The store named the group when it was asked. When its answer comes, that is no longer true. */
+static void test_left_meanwhile(void **state)
+{
+	struct peer *alice = login(ALICE, "a"), *bob = login(BOB, "b");
+	int group = group_of_two(alice, bob);
+	struct chat_op *sync;
+
+	(void)state;
+	world.store.unordered = true;
+	world.held[CHAT_OP_SYNC] = true;
+	sweep();
+	sync = op_take(CHAT_OP_SYNC);
+	op_run(sync);
+	leave(bob, group);
+	hear(alice, "'type':'group','event':'left'");
+	op_complete(sync);
+	assert_int_equal(send_group(alice, group, "not for bob"), 1);
+	hear_nothing(bob);
+	release(CHAT_OP_SYNC);
+	assert_int_equal(send_group(alice, group, "nor this"), 2);
+	hear_nothing(bob);
+}
+
+/* Alice says it by way of another node. Its seq. */
+static uint64_t say_elsewhere(int group)
+{
+	struct chat_op *op = create(CHAT_OP_APPEND);
+
+	op->u.append.from = ALICE;
+	op->u.append.target.group = (chat_id)group;
+	op->u.append.text = chat_view_of("x");
+	elsewhere(op, CHAT_CODE_OK);
+	return stored_last(ALICE, (struct chat_target){.group = (chat_id)group});
+}
+
+/* Bob leaves by way of another node. */
+static void leave_elsewhere(int group)
+{
+	struct bus_message message = {.kind = BUS_MEMBER, .user = BOB, .group = (chat_id)group};
+	struct chat_op *op = create(CHAT_OP_GROUP_LEAVE);
+
+	op->u.group.user = BOB;
+	op->u.group.group = (chat_id)group;
+	elsewhere(op, CHAT_CODE_OK);
+	message.epoch = chat_group_get(world.node, (chat_id)group)->epoch + 1;
+	hear_of(message);
+}
+
+/* A page that was read before one left, and comes behind that, does not say that one is a member. */
+static void test_left_while_reading(void **state)
+{
+	struct peer *alice = login(ALICE, "a"), *bob = login(BOB, "b");
+	int group = group_of_two(alice, bob);
+	struct bus_message message = {.kind = BUS_MESSAGE, .user = ALICE, .group = (chat_id)group};
+	struct chat_op *sync, *page;
+
+	(void)state;
+	say_elsewhere(group); /* and nobody here hears of it */
+	world.store.unordered = true;
+	world.held[CHAT_OP_HISTORY] = true;
+	sweep();
+	op_finish(CHAT_OP_HISTORY);
+	page = op_take(CHAT_OP_HISTORY);
+	assert_int_equal(page->u.history.user, BOB);
+	op_run(page);
+	world.held[CHAT_OP_SYNC] = true;
+	sweep();
+	sync = op_take(CHAT_OP_SYNC);
+	op_run(sync);
+	leave_elsewhere(group);
+	op_complete(sync);
+	op_complete(page);
+	hear_messages(alice, 1, 1);
+	hear_messages(bob, 1, 1);
+	message.seq = say_elsewhere(group);
+	message.epoch = chat_group_get(world.node, (chat_id)group)->epoch;
+	message.frame = chat_view_of("{\"type\":\"message\",\"seq\":2}\n");
+	hear_of(message);
+	hear_messages(alice, 2, 2);
+	hear_nothing(bob);
+	world.held[CHAT_OP_SYNC] = false;
+	release(CHAT_OP_HISTORY);
+	assert_int_equal(send_group(alice, group, "nor this"), 3);
+	hear_nothing(bob);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)
 
 int main(void)
@@ -286,6 +403,8 @@ int main(void)
 		TEST(test_back_after_login),
 		TEST(test_back_before_the_end),
 		TEST(test_lost_before_the_start),
+		TEST(test_left_meanwhile),
+		TEST(test_left_while_reading),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
