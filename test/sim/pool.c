@@ -19,6 +19,7 @@ enum { SCAN_MAX = 4096, STORE_KINDS = 2 };
 
 static struct chat_backend *backends[STORE_KINDS];
 static sqlite3 *handles[STORE_KINDS];
+static char *wipes[STORE_KINDS];
 static unsigned opened;
 static unsigned current; /* which of them this run uses */
 static bool commit_fails;
@@ -38,6 +39,27 @@ static int on_open(sqlite3 *handle, const char **error, const struct sqlite3_api
 	(void)api;
 	handles[opened] = handle;
 	return SQLITE_OK;
+}
+
+static int take_text(void *text, int columns, char **values, char **names)
+{
+	(void)columns;
+	(void)names;
+	*(char **)text = sqlite3_mprintf("%s", values[0]);
+	return 0;
+}
+
+/* Of every table that the schema has. */
+static char *wipe_text(sqlite3 *handle)
+{
+	static const char question[] =
+		"SELECT 'BEGIN;'||group_concat('DELETE FROM \"'||name||'\";','')||'COMMIT'"
+		" FROM sqlite_schema WHERE type='table' AND name<>'schema_version'";
+	char *text = NULL;
+
+	if (sqlite3_exec(handle, question, take_text, &text, NULL) != SQLITE_OK || !text)
+		sim_fail("setup", "the store's tables are not known: %s", sqlite3_errmsg(handle));
+	return text;
 }
 
 void store_open(void)
@@ -60,31 +82,28 @@ void store_open(void)
 		if (chat_sqlite_open(":memory:", false, limits, &backends[opened], &error) != 0)
 			sim_fail("setup", "there is no store: %s", error.text);
 		sqlite3_commit_hook(handles[opened], on_commit, NULL);
+		wipes[opened] = wipe_text(handles[opened]);
 	}
 	sqlite3_reset_auto_extension();
 }
 
 void store_close(void)
 {
-	for (unsigned i = 0; i < opened; i++)
+	for (unsigned i = 0; i < opened; i++) {
 		chat_backend_destroy(backends[i]);
+		sqlite3_free(wipes[i]);
+	}
 	opened = 0;
 }
 
 void store_wipe(void)
 {
-	static const char tables[] =
-		"BEGIN;DELETE FROM user;DELETE FROM token;DELETE FROM device;DELETE FROM node;"
-		"DELETE FROM presence;DELETE FROM friendship;DELETE FROM conversation;"
-		"DELETE FROM chat_group;DELETE FROM member;DELETE FROM mark;DELETE FROM invitation;"
-		"DELETE FROM barred;DELETE FROM message;DELETE FROM sqlite_sequence;COMMIT";
-
 	commit_fails = false;
 	current = sim.setup.tight;
 	/* A run that failed may have left a transaction. */
 	if (sqlite3_get_autocommit(handles[current]) == 0)
 		sqlite3_exec(handles[current], "ROLLBACK", NULL, NULL, NULL);
-	if (sqlite3_exec(handles[current], tables, NULL, NULL, NULL) != SQLITE_OK)
+	if (sqlite3_exec(handles[current], wipes[current], NULL, NULL, NULL) != SQLITE_OK)
 		sim_fail("setup", "the store is not wiped: %s", sqlite3_errmsg(handles[current]));
 }
 
