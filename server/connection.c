@@ -29,9 +29,6 @@
 #include "tls.h"
 
 enum {
-	INPUT_SLACK =
-		16 *
-		1024, /* read beyond max_frame before reading stops until the node has taken some */
 	OUTPUT_SHARE_MIN =
 		1024,	  /* bytes from which a buffer is referred to; shorter ones are copied */
 	FLUSH_MS = 10000, /* a closed connection whose peer does not read is dropped after it */
@@ -182,6 +179,11 @@ static void connection_advance(struct connection *c)
 }
 
 /* --- Input ------------------------------------------------------------------------------------------- */
+
+/*
+ * A bufferevent reads some 16 KiB at a time, and what it read the node is given at once, which leaves no more than a frame that is not
+ * complete: so the input needs no watermark, which costs memory for each connection. While the node has enough nothing is read.
+ */
 
 /* Bytes of the peer's that wait to be read, here or in the kernel. */
 static size_t connection_waiting(const struct connection *c)
@@ -429,7 +431,6 @@ void connection_configure(struct connection *c)
 
 	if (!connection_is_known(c))
 		return;
-	bufferevent_setwatermark(c->bev, EV_READ, 0, (size_t)config->max_frame + INPUT_SLACK);
 	bufferevent_setwatermark(c->bev, EV_WRITE, (size_t)config->output_high / 2, 0);
 	c->full = connection_queued(c) >= config->output_high / 2;
 }

@@ -39,7 +39,7 @@ struct own_range {
 };
 
 struct seen {
-	uint64_t key;
+	uint64_t key;	 /* first: the map's */
 	uint64_t high;	 /* every seq up to it was handed over, or was sent by oneself */
 	uint64_t pushed; /* the highest that this connection was pushed; 0: none, nothing to ack */
 	struct own_range *own; /* ascending: sent and answered, beyond high */

@@ -92,7 +92,7 @@ static struct seen *seen_of(struct chat_client *client, uint64_t now_ms, uint64_
 	if (!seen)
 		return NULL;
 	seen->key = key;
-	if (chat_map_put(&table->map, key, seen) != 0) {
+	if (chat_map_put(&table->map, seen) != 0) {
 		free(seen);
 		return NULL;
 	}

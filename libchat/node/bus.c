@@ -53,14 +53,17 @@ void chat_node_bus_connected(struct chat_node *node)
 {
 	chat_bus_subscribe(node, CHAT_CHANNEL_NODES, 0);
 	for (size_t i = 0; i < node->users.capacity; i++) {
-		struct user *user = node->users.slots[i].value;
+		struct user *user = node->users.slots[i];
 
 		if (user && user->sessions)
 			chat_bus_subscribe(node, CHAT_CHANNEL_USER, user->id);
 	}
-	for (size_t i = 0; i < node->groups.capacity; i++)
-		if (node->groups.slots[i].value)
-			chat_bus_subscribe(node, CHAT_CHANNEL_GROUP, node->groups.slots[i].key);
+	for (size_t i = 0; i < node->groups.capacity; i++) {
+		const struct group *group = node->groups.slots[i];
+
+		if (group)
+			chat_bus_subscribe(node, CHAT_CHANNEL_GROUP, group->id);
+	}
 	node->bus_sweep_at = node->bus_issued;
 }
 

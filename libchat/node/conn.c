@@ -90,7 +90,7 @@ int chat_node_connect(struct chat_node *node, const struct chat_codec *codec,
 	conn->last_input_ms = conn->refilled_ms = now_ms;
 	conn->allowance = (uint64_t)node->config.send_rate * 1000;
 	conn->address_hash = chat_view_hash(address);
-	if (chat_map_put(&node->conns, conn->id, conn) != 0) {
+	if (chat_map_put(&node->conns, conn) != 0) {
 		free(conn);
 		return CHAT_ERR_NOMEM;
 	}

@@ -95,8 +95,8 @@ struct own_range {
 };
 
 struct session {
-	struct conn *conn;
 	uint64_t number; /* as in its presence; an earlier one of the same connection has another */
+	struct conn *conn;
 	struct user *user;
 	struct session *next_of_user;
 	struct node_list dirty;	   /* in node->dirty while a mark is dirty */
@@ -107,12 +107,12 @@ struct session {
 	char device[CHAT_DEVICE_MAX + 1];
 	bool reading;	    /* a page of the catch-up is being read */
 	struct mark *marks; /* ascending by key */
-	size_t mark_count, mark_capacity;
-	size_t behind_count;
+	uint32_t mark_count, mark_capacity;
 	uint64_t retry_at_ms;  /* the catch-up waits for the store until then; 0: it does not */
 	uint64_t wait_at_ms;   /* marks that wait do so until then; 0: none does */
 	struct own_range *own; /* NULL while there is none: most have none */
-	size_t own_count, own_capacity;
+	uint32_t own_count, own_capacity;
+	uint32_t behind_count;
 };
 
 struct user {
@@ -155,8 +155,8 @@ struct credentials {
 };
 
 struct conn {
-	struct chat_node *node;
 	uint64_t id;
+	struct chat_node *node;
 	const struct chat_codec *codec;
 	struct chat_decoder decoder;
 	enum conn_state state;
@@ -202,7 +202,7 @@ struct chat_node {
 	struct peer_node *peers; /* peers.c */
 	size_t peer_count;
 	int64_t started_ms; /* wall clock: tells this life of the node from others */
-	struct map conns, sessions, users, groups; /* the first two by number */
+	struct map conns, sessions, users, groups; /* by what stands first in each */
 	struct node_list active, waiting, dirty, going, awaiting, unswept, swept;
 	struct conn *closed;  /* to be freed when the node is left */
 	uint64_t next_number; /* of a connection, or of a session */

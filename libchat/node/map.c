@@ -15,11 +15,16 @@ static size_t map_home(const struct map *map, uint64_t key)
 	return (size_t)(key ^ (key >> 31)) & (map->capacity - 1);
 }
 
-static struct map_slot *map_find(const struct map *map, uint64_t key)
+static uint64_t key_of(const void *value)
+{
+	return *(const uint64_t *)value;
+}
+
+static void **map_find(const struct map *map, uint64_t key)
 {
 	size_t i = map_home(map, key);
 
-	while (map->slots[i].key != 0 && map->slots[i].key != key)
+	while (map->slots[i] && key_of(map->slots[i]) != key)
 		i = (i + 1) & (map->capacity - 1);
 	return &map->slots[i];
 }
@@ -33,7 +38,7 @@ void chat_map_finish(struct map *map)
 void *chat_map_get(const struct map *map, uint64_t key)
 {
 	assert(key != 0);
-	return map->capacity == 0 ? NULL : map_find(map, key)->value;
+	return map->capacity == 0 ? NULL : *map_find(map, key);
 }
 
 static int map_grow(struct map *map)
@@ -45,43 +50,43 @@ static int map_grow(struct map *map)
 	if (!bigger.slots)
 		return CHAT_ERR_NOMEM;
 	for (size_t i = 0; i < map->capacity; i++)
-		if (map->slots[i].key != 0)
-			*map_find(&bigger, map->slots[i].key) = map->slots[i];
+		if (map->slots[i])
+			*map_find(&bigger, key_of(map->slots[i])) = map->slots[i];
 	free(map->slots);
 	*map = bigger;
 	return 0;
 }
 
-int chat_map_put(struct map *map, uint64_t key, void *value)
+int chat_map_put(struct map *map, void *value)
 {
-	struct map_slot *slot;
+	void **slot;
 
-	assert(key != 0 && value);
+	assert(key_of(value) != 0);
 	if ((map->count + 1) * 4 > map->capacity * 3 && map_grow(map) != 0)
 		return CHAT_ERR_NOMEM;
-	slot = map_find(map, key);
-	map->count += slot->key == 0;
-	*slot = (struct map_slot){key, value};
+	slot = map_find(map, key_of(value));
+	map->count += *slot == NULL;
+	*slot = value;
 	return 0;
 }
 
 void chat_map_remove(struct map *map, uint64_t key)
 {
 	size_t mask = map->capacity - 1;
-	struct map_slot *slot;
+	void **slot;
 	size_t hole;
 
-	if (map->capacity == 0 || (slot = map_find(map, key))->key == 0)
+	if (map->capacity == 0 || *(slot = map_find(map, key)) == NULL)
 		return;
 	map->count--;
 	hole = (size_t)(slot - map->slots);
-	for (size_t i = (hole + 1) & mask; map->slots[i].key != 0; i = (i + 1) & mask) {
-		size_t home = map_home(map, map->slots[i].key);
+	for (size_t i = (hole + 1) & mask; map->slots[i]; i = (i + 1) & mask) {
+		size_t home = map_home(map, key_of(map->slots[i]));
 
 		if (((i - home) & mask) >= ((i - hole) & mask)) {
 			map->slots[hole] = map->slots[i];
 			hole = i;
 		}
 	}
-	map->slots[hole] = (struct map_slot){0};
+	map->slots[hole] = NULL;
 }

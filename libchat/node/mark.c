@@ -41,7 +41,7 @@ struct mark *chat_mark_add(struct session *session, conv_key key, uint64_t seq)
 	if (place < session->mark_count && marks[place].key == key)
 		return &marks[place];
 	if (session->mark_count == session->mark_capacity) {
-		size_t capacity = session->mark_capacity ? session->mark_capacity * 2 : 4;
+		uint32_t capacity = session->mark_capacity ? session->mark_capacity * 2 : 4;
 
 		marks = realloc(marks, capacity * sizeof(*marks));
 		if (!marks)
@@ -56,7 +56,7 @@ struct mark *chat_mark_add(struct session *session, conv_key key, uint64_t seq)
 }
 
 /* So many of the ranges are left. */
-static void own_keep(struct session *session, size_t count)
+static void own_keep(struct session *session, uint32_t count)
 {
 	session->own_count = count;
 	if (count > 0)
@@ -69,7 +69,7 @@ static void own_keep(struct session *session, size_t count)
 void chat_mark_remove(struct session *session, conv_key key)
 {
 	struct mark *mark = chat_mark_get(session, key);
-	size_t kept = 0;
+	uint32_t kept = 0;
 
 	if (!mark)
 		return;
@@ -139,7 +139,7 @@ void chat_mark_ack(struct session *session, struct mark *mark, uint64_t seq)
 /* Room for one more, which the oldest makes at the limit. False: memory is out. */
 static bool own_reserve(struct session *session)
 {
-	size_t capacity = session->own_capacity ? session->own_capacity * 2 : 2;
+	uint32_t capacity = session->own_capacity ? session->own_capacity * 2 : 2;
 	struct own_range *own;
 
 	if (session->own_count < session->own_capacity)

@@ -86,12 +86,12 @@ void chat_node_destroy(struct chat_node *node)
 		return;
 	chat_conn_sweep(node);
 	for (size_t i = 0; i < node->conns.capacity; i++)
-		if (node->conns.slots[i].key != 0)
-			destroy_conn(node->conns.slots[i].value);
+		if (node->conns.slots[i])
+			destroy_conn(node->conns.slots[i]);
 	for (size_t i = 0; i < node->users.capacity; i++)
-		free(node->users.slots[i].value);
+		free(node->users.slots[i]);
 	for (size_t i = 0; i < node->groups.capacity; i++) {
-		struct group *group = node->groups.slots[i].value;
+		struct group *group = node->groups.slots[i];
 
 		if (group)
 			free(group->sessions);

@@ -20,11 +20,13 @@ struct user *chat_user_obtain(struct chat_node *node, chat_id id)
 	if (user)
 		return user;
 	user = calloc(1, sizeof(*user));
-	if (!user || chat_map_put(&node->users, id, user) != 0) {
+	if (!user)
+		return NULL;
+	user->id = id;
+	if (chat_map_put(&node->users, user) != 0) {
 		free(user);
 		return NULL;
 	}
-	user->id = id;
 	chat_list_init(&user->going);
 	return user;
 }
@@ -101,11 +103,13 @@ int chat_group_add(struct chat_node *node, chat_id id, uint32_t epoch, struct se
 
 	if (!group) {
 		group = calloc(1, sizeof(*group));
-		if (!group || chat_map_put(&node->groups, id, group) != 0) {
+		if (!group)
+			return CHAT_ERR_NOMEM;
+		group->id = id;
+		if (chat_map_put(&node->groups, group) != 0) {
 			free(group);
 			return CHAT_ERR_NOMEM;
 		}
-		group->id = id;
 		group->epoch = epoch;
 		chat_bus_subscribe(node, CHAT_CHANNEL_GROUP, id);
 	}

@@ -432,7 +432,9 @@ static struct session *session_create(struct conn *conn, const struct chat_op_se
 	struct chat_node *node = conn->node;
 	struct session *session = calloc(1, sizeof(*session));
 
-	if (!session || chat_map_put(&node->sessions, open->at.session, session) != 0 ||
+	if (session)
+		session->number = open->at.session;
+	if (!session || chat_map_put(&node->sessions, session) != 0 ||
 	    chat_user_add_session(node, open->user, session) != 0) {
 		chat_map_remove(&node->sessions, open->at.session);
 		free(session);
@@ -441,7 +443,6 @@ static struct session *session_create(struct conn *conn, const struct chat_op_se
 		return NULL;
 	}
 	session->conn = conn;
-	session->number = open->at.session;
 	conn->session = session;
 	chat_list_init(&session->dirty);
 	chat_list_init(&session->awaiting);

@@ -11,8 +11,14 @@
 
 #include "node/map.h"
 
-/* Values are told apart by their address alone. */
-static char values[4096];
+/* Told apart by their address alone; each has the key that it is put with. */
+static uint64_t values[4096];
+
+static int put(struct map *map, uint64_t key, uint64_t *value)
+{
+	*value = key;
+	return chat_map_put(map, value);
+}
 
 static uint32_t chance_state;
 
@@ -40,8 +46,8 @@ static void test_replace(void **state)
 	struct map map = {0};
 
 	(void)state;
-	assert_int_equal(chat_map_put(&map, 7, &values[1]), 0);
-	assert_int_equal(chat_map_put(&map, 7, &values[2]), 0);
+	assert_int_equal(put(&map, 7, &values[1]), 0);
+	assert_int_equal(put(&map, 7, &values[2]), 0);
 	assert_int_equal(map.count, 1);
 	assert_ptr_equal(chat_map_get(&map, 7), &values[2]);
 	assert_null(chat_map_get(&map, 8));
@@ -57,15 +63,14 @@ static void test_replace(void **state)
 static void test_growth(void **state)
 {
 	static const uint64_t bases[] = {1, UINT64_C(1) << 40, UINT64_C(1) << 63,
-					 UINT64_MAX - sizeof(values)};
-	enum { EACH = sizeof(values) / 4 };
+					 UINT64_MAX - 4096};
+	enum { EACH = 4096 / 4 };
 	struct map map = {0};
 
 	(void)state;
 	for (size_t b = 0; b < 4; b++)
 		for (size_t i = 0; i < EACH; i++)
-			assert_int_equal(chat_map_put(&map, bases[b] + i, &values[b * EACH + i]),
-					 0);
+			assert_int_equal(put(&map, bases[b] + i, &values[b * EACH + i]), 0);
 	assert_int_equal(map.count, 4 * EACH);
 	assert_true(map.capacity > map.count);
 	for (size_t b = 0; b < 4; b++)
@@ -84,11 +89,11 @@ static void test_no_tombstones(void **state)
 
 	(void)state;
 	for (uint64_t key = 1; key <= 8; key++)
-		assert_int_equal(chat_map_put(&map, key, &values[key]), 0);
+		assert_int_equal(put(&map, key, &values[key]), 0);
 	capacity = map.capacity;
 	for (uint64_t key = 9; key < 100000; key++) {
 		chat_map_remove(&map, key - 8);
-		assert_int_equal(chat_map_put(&map, key, &values[key % 4096]), 0);
+		assert_int_equal(put(&map, key, &values[key % 4096]), 0);
 	}
 	assert_int_equal(map.capacity, capacity);
 	assert_int_equal(map.count, 8);
@@ -99,7 +104,7 @@ static void test_no_tombstones(void **state)
 static void test_model(void **state)
 {
 	enum { KEYS = 24 };
-	void *model[KEYS + 1];
+	uint64_t *model[KEYS + 1];
 
 	(void)state;
 	for (uint32_t seed = 1; seed <= 300; seed++) {
@@ -114,9 +119,8 @@ static void test_model(void **state)
 			/* Never more than 12 of them: 16 slots are three quarters full. */
 			if (count < 12 && chance(2)) {
 				count += !model[key];
-				model[key] = &values[chance(4096)];
-				assert_int_equal(chat_map_put(&map, seed * 1000 + key, model[key]),
-						 0);
+				model[key] = &values[key * 64 + chance(64)];
+				assert_int_equal(put(&map, seed * 1000 + key, model[key]), 0);
 			} else {
 				count -= model[key] != NULL;
 				model[key] = NULL;
