@@ -16,6 +16,7 @@
 
 #include "store/migration.h"
 #include "store/rules.h"
+#include "store/sqlite_checkpoint.h"
 
 enum {
 	SQLITE_BUSY_MS =
@@ -28,6 +29,7 @@ struct sqlite {
 	struct db db;
 	sqlite3 *handle;
 	bool read_only;
+	struct checkpointer *checkpointer; /* of a writer of a file */
 	struct {
 		const char *sql; /* the literal's address is its identity */
 		sqlite3_stmt *statement;
@@ -190,6 +192,7 @@ static void sqlite_destroy(struct chat_backend *backend)
 {
 	struct sqlite *sqlite = (struct sqlite *)backend;
 
+	chat_checkpointer_stop(sqlite->checkpointer);
 	for (size_t i = 0; i < DB_STATEMENTS; i++)
 		sqlite3_finalize(sqlite->cache[i].statement);
 	sqlite3_close(sqlite->handle);
@@ -375,6 +378,12 @@ int chat_sqlite_open(const char *path, bool read_only, const struct chat_store_l
 		err = configure(sqlite);
 	if (err == 0 && !read_only)
 		err = migrate(sqlite, path, error);
+	if (err == 0 && !read_only && sqlite3_db_filename(sqlite->handle, "main")[0] != '\0') {
+		err = chat_checkpointer_start(path, sqlite->handle, &sqlite->checkpointer);
+		if (err != 0)
+			snprintf(error->text, sizeof(error->text),
+				 "%.300s: no thread or connection for its checkpoints", path);
+	}
 	if (err != 0) {
 		explain(sqlite, path, error);
 		err = classify(sqlite, err);
