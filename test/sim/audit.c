@@ -217,6 +217,22 @@ static bool leases_are_fresh(void)
 	return fresh == sim.setup.servers || not_yet("%u leases are fresh", fresh);
 }
 
+/*
+ * A client that is gone may have said something that the node has not read yet, a login even, which takes somebody's place: so all
+ * that it said has to be over, and the node knows that it is gone.
+ */
+static bool strangers_are_gone(void)
+{
+	for (size_t i = 0; i < links_count(); i++) {
+		const struct link *link = links_at(i);
+
+		if (link && !link->device && link->conn != 0)
+			return not_yet("%s still has link %llu, whose client is gone",
+				       link->server->name, U(link->id));
+	}
+	return true;
+}
+
 static bool servers_are_up(unsigned online)
 {
 	uint64_t sessions = 0;
@@ -253,7 +269,8 @@ static bool all_is_settled(void)
 	/* What was delayed may still end a session: a bye of a login that took its place for a moment. */
 	if (clock_awaits(EVENT_BUS_PUBLISH) || clock_awaits(EVENT_BUS_DELIVER))
 		return not_yet("something is on its way over the bus");
-	return servers_are_up(online) && leases_are_fresh() && places_are_right(online);
+	return strangers_are_gone() && servers_are_up(online) && leases_are_fresh() &&
+	       places_are_right(online);
 }
 
 /* --- Asking ------------------------------------------------------------------------------------------ */
