@@ -161,6 +161,9 @@ void chat_complete_catchup(struct chat_node *node, struct conn *ignored, struct 
 	if (mark && op->code != CHAT_CODE_OK && mark->epoch == op->origin.id.number) {
 		catchup_end(session, mark, op->code);
 	} else if (mark && op->code == CHAT_CODE_OK) {
+		/* One was a member then: what is heard later of a leaving before that has nothing to say any more. */
+		if (mark->epoch < page->epoch)
+			mark->epoch = page->epoch;
 		if (!catchup_push(session->conn, mark, page))
 			return;
 		if (page->count == 0 && mark->pushed < page->last_seq)

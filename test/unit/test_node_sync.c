@@ -336,15 +336,28 @@ static uint64_t say_elsewhere(int group)
 	return stored_last(ALICE, (struct chat_target){.group = (chat_id)group});
 }
 
-/* Bob leaves by way of another node. */
-static void leave_elsewhere(int group)
+/* Bob leaves or joins by way of another node, and nobody here hears of it yet: what is said of it. */
+static struct bus_message change_elsewhere(enum chat_op_kind kind, int group)
 {
 	struct bus_message message = {.kind = BUS_MEMBER, .user = BOB, .group = (chat_id)group};
-	struct chat_op *op = create(CHAT_OP_GROUP_LEAVE);
+	struct chat_op *op = create(kind);
 
 	op->u.group.user = BOB;
 	op->u.group.group = (chat_id)group;
 	elsewhere(op, CHAT_CODE_OK);
+	if (kind == CHAT_OP_GROUP_JOIN) {
+		message.flags = BUS_JOINED;
+		message.joined_seq =
+			stored_last(BOB, (struct chat_target){.group = (chat_id)group});
+	}
+	return message;
+}
+
+/* He leaves, and it is heard. */
+static void leave_elsewhere(int group)
+{
+	struct bus_message message = change_elsewhere(CHAT_OP_GROUP_LEAVE, group);
+
 	message.epoch = chat_group_get(world.node, (chat_id)group)->epoch + 1;
 	hear_of(message);
 }
@@ -387,6 +400,33 @@ static void test_left_while_reading(void **state)
 	hear_nothing(bob);
 }
 
+/* That one left and came back was found by reading. What is heard of it later pushes nothing twice. */
+static void test_back_before_it_was_heard(void **state)
+{
+	struct peer *alice = login(ALICE, "a"), *bob = login(BOB, "b");
+	int group = group_of_two(alice, bob);
+	uint32_t epoch = chat_group_get(world.node, (chat_id)group)->epoch;
+	struct bus_message left = change_elsewhere(CHAT_OP_GROUP_LEAVE, group);
+	struct bus_message said = {.kind = BUS_MESSAGE, .user = ALICE, .group = (chat_id)group};
+	struct bus_message joined;
+
+	(void)state;
+	say_elsewhere(group);
+	joined = change_elsewhere(CHAT_OP_GROUP_JOIN, group);
+	said.seq = say_elsewhere(group);
+	left.epoch = epoch + 1;
+	said.epoch = joined.epoch = epoch + 2;
+	hear_of(said);
+	hear_messages(alice, 1, 2);
+	hear_messages(bob, 2, 2);
+	hear_of(left);
+	hear_of(joined);
+	hear_nothing(bob);
+	assert_int_equal(send_group(alice, group, "for bob"), 3);
+	hear_messages(bob, 3, 3);
+	hear_nothing(bob);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)
 
 int main(void)
@@ -405,6 +445,7 @@ int main(void)
 		TEST(test_lost_before_the_start),
 		TEST(test_left_meanwhile),
 		TEST(test_left_while_reading),
+		TEST(test_back_before_it_was_heard),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
