@@ -47,13 +47,15 @@ enum chat_code chat_rule_place(struct db *db, chat_id user, struct chat_target t
 	if (target.group == 0 && place_direct(db, user, target.user, out))
 		return CHAT_CODE_OK;
 	code = chat_db_resolve(db, user, target, &out->id);
+	/* Where nothing is locked, one may have gone since the moment before. */
+	if (code == CHAT_CODE_OK && target.group != 0 &&
+	    !place_take(db,
+			chat_db_query(db, "SELECT " PLACE " WHERE c.id=? AND m.user=?", "ii",
+				      out->id, user),
+			out))
+		code = CHAT_CODE_NOT_A_MEMBER;
 	if (code != CHAT_CODE_OK)
 		out->id = 0;
-	else if (target.group != 0)
-		place_take(db,
-			   chat_db_query(db, "SELECT " PLACE " WHERE c.id=? AND m.user=?", "ii",
-					 out->id, user),
-			   out);
 	return code;
 }
 
