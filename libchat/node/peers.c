@@ -82,14 +82,26 @@ static void peers_look(struct chat_node *node, const struct chat_op_node *beat, 
 		chat_sweep_start(node);
 }
 
-static void peers_log(struct chat_node *node, const struct chat_op_node *beat)
+/*
+ * Whether others may have taken the node for dead: its last heartbeat was too old when this one was done, however long ago it was
+ * asked for. Their clocks differ from its own by up to a third of the lease, so it is in doubt that much earlier.
+ */
+static bool has_lapsed(const struct chat_node *node, const struct chat_op *op)
+{
+	int64_t doubt_ms = (int64_t)node->config.lease_ms - (int64_t)node->config.lease_ms / 3;
+
+	return op->kind == CHAT_OP_NODE_BEAT &&
+	       op->u.node.last_ms <= node->env.ops->wall_ms(node->env.context) - doubt_ms;
+}
+
+static void peers_log(struct chat_node *node, const struct chat_op_node *beat, bool lapsed)
 {
 	const struct chat_env *env = &node->env;
 
 	if (beat->usurped && env->ops->log)
 		env->ops->log(env->context, CHAT_LOG_ERROR, "node_name_taken",
 			      "hint=\"another process has this node's name\"");
-	if (beat->lapsed && env->ops->log)
+	if (lapsed && env->ops->log)
 		env->ops->log(
 			env->context, CHAT_LOG_WARN, "lease_lost",
 			"hint=\"it stood still, or was cut off from the store, or clocks differ\"");
@@ -98,6 +110,7 @@ static void peers_log(struct chat_node *node, const struct chat_op_node *beat)
 void chat_complete_beat(struct chat_node *node, struct conn *conn, struct chat_op *op)
 {
 	const struct chat_op_node *beat = &op->u.node;
+	bool lapsed = has_lapsed(node, op);
 
 	(void)conn;
 	if (node->stopped) /* the last heartbeat was before its end */
@@ -108,10 +121,10 @@ void chat_complete_beat(struct chat_node *node, struct conn *conn, struct chat_o
 	}
 	if (op->kind == CHAT_OP_NODE_START)
 		node->registered = true;
-	peers_log(node, beat);
+	peers_log(node, beat, lapsed);
 	/* Sessions may have begun before the node could be registered: to others it was dead. */
 	peers_look(node, beat,
-		   beat->lapsed || (op->kind == CHAT_OP_NODE_START && node->stats.sessions > 0));
+		   lapsed || (op->kind == CHAT_OP_NODE_START && node->stats.sessions > 0));
 	/* Of those who were here when it died, friends elsewhere were not told that they are gone. */
 	for (size_t i = 0; node->bus.ops && i < beat->left_count; i++)
 		chat_presence_going(node, beat->left[i]);

@@ -92,14 +92,9 @@ static void node_look(struct db *db, struct chat_op *op)
 	node->seen_count = list.count;
 }
 
-/*
- * Others may have taken a node for dead by clocks of their own, which differ from its own by up to a third of the lease: so it
- * takes itself for lapsed that much earlier.
- */
 void chat_rule_node_beat(struct db *db, struct chat_op *op)
 {
 	struct chat_op_node *node = &op->u.node;
-	int64_t doubt_ms = (int64_t)node->lease_ms - (int64_t)node->lease_ms / 3;
 	struct db_rows *row;
 
 	/* Who is clearing its places away is let finish, and is noticed. */
@@ -107,11 +102,11 @@ void chat_rule_node_beat(struct db *db, struct chat_op *op)
 	row = chat_db_query(db, "SELECT started_ms,beat_ms FROM node WHERE name=?", "v",
 			    node->node);
 	if (chat_db_next(db, row)) {
+		int64_t beat_ms = (int64_t)chat_db_u64(db, row, 1);
+
 		node->usurped = (int64_t)chat_db_u64(db, row, 0) != node->started_ms;
-		node->lapsed = (int64_t)chat_db_u64(db, row, 1) <= op->now_ms - doubt_ms;
+		node->last_ms = beat_ms > 0 ? beat_ms : 0;
 		chat_db_end(db, row);
-	} else {
-		node->lapsed = true;
 	}
 	node_write(db, op);
 	node_look(db, op);

@@ -139,8 +139,7 @@ void model_node_beat(struct chat_op *op)
 	struct chat_op_node *out = &op->u.node;
 	const struct model_node *node = node_named(out->node);
 
-	/* Clocks differ by up to a third of the lease: others may have taken it for dead so much earlier. */
-	out->lapsed = !is_alive(node, op->now_ms, out->lease_ms - out->lease_ms / 3);
+	out->last_ms = node && node->reaps == 0 ? node->beat_ms : 0;
 	out->usurped = node && node->started_ms != out->started_ms;
 	node_write(op);
 	node_look(op);

@@ -430,6 +430,25 @@ static void test_node_goes_on(void **state)
 	assert_int_equal(said(BUS_PUSH, &message), 0);
 }
 
+/*
+ * Heartbeats that wait in a slow store for longer than the lease: each was asked for in time, and yet others have taken the node
+ * for dead meanwhile.
+ */
+static void test_heartbeats_wait(void **state)
+{
+	struct peer *bob = login(BOB, "b");
+
+	(void)state;
+	bus_confirm();
+	world.held[CHAT_OP_NODE_BEAT] = true;
+	pass(world.config.lease_ms + 1);
+	assert_int_equal(waiting(CHAT_OP_NODE_BEAT), 3);
+	elsewhere_beats("n2", CHAT_OP_NODE_START);
+	elsewhere_logs_in("n2", BOB, "b");
+	release(CHAT_OP_NODE_BEAT);
+	hear_bye(bob, "replaced");
+}
+
 /* A node that died and is started again before its lease is over: who does not come back is told to be gone. */
 static void test_node_starts_again(void **state)
 {
@@ -601,6 +620,7 @@ int main(void)
 		CLUSTER_CASE(test_node_of_many_dies),
 		CLUSTER_CASE(test_reap_unavailable),
 		CLUSTER_CASE(test_node_goes_on),
+		CLUSTER_CASE(test_heartbeats_wait),
 		CLUSTER_CASE(test_node_starts_again),
 		CLUSTER_CASE(test_node_drains),
 		CLUSTER_CASE(test_going_is_handed_over),

@@ -112,9 +112,9 @@ struct chat_op_node {
 	/* START: numbers from the first on, before the end, are of this life; the places of all others are cleared */
 	uint64_t first_session, end_session;
 	bool unsaid; /* STOP: others may not have heard all of it; they see it as one that died */
-	bool lapsed; /* out of BEAT: the last heartbeat was so old that others may have taken it for dead */
-	bool usurped;  /* out of BEAT: another life of the same name has begun since */
-	chat_id *left; /* out of START: whose places were cleared, each once */
+	int64_t last_ms; /* out of BEAT: the heartbeat before; 0: none, or it was taken for dead */
+	bool usurped;	 /* out of BEAT: another life of the same name has begun since */
+	chat_id *left;	 /* out of START: whose places were cleared, each once */
 	size_t left_count;
 	struct chat_node_seen *seen; /* out of START and BEAT: the other nodes */
 	size_t seen_count;
@@ -122,7 +122,7 @@ struct chat_op_node {
 
 /*
  * Takes the places of up to `limit` sessions at a node whose heartbeat is older than the lease; each place is taken once, whoever
- * asks. The node finds out with its next heartbeat (`lapsed`). Nothing is taken of a node that is alive.
+ * asks. The node finds out with its next heartbeat (`last_ms`). Nothing is taken of a node that is alive.
  */
 struct chat_op_reap {
 	struct chat_view node; /* the dead one */
