@@ -37,7 +37,7 @@ enum {
 	POOL_SINGLES_MAX = 16, /* of a MySQL writer: what is no append, in one transaction */
 	POOL_SCAN_MAX =
 		8 * CHAT_POOL_BATCH_MAX, /* operations looked at for one batch; the rest waits */
-	POOL_FILL = CHAT_POOL_BATCH_MAX / 2, /* a writer with so much to do gets no more appends */
+	POOL_FILL = 256,		 /* a writer with so much to do gets no more appends */
 	POOL_LATE_MS =
 		20, /* nor does one whose transaction takes so long: it waits for a lock, say */
 	POOL_WRITERS_MAX = 64,
