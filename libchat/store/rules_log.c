@@ -256,18 +256,20 @@ void chat_rule_message(struct db *db, struct chat_op *op, struct db_rows *row, i
 		out->to = out->from == user ? target.user : user;
 }
 
+/* Nothing beyond the end that the place shows: of what came later one may have been no member any more. */
 static struct db_rows *history_query(struct db *db, const struct chat_op_history *history,
 				     const struct rule_place *place)
 {
-	uint64_t before = history->before != 0 ? history->before : place->last_seq + 1;
-	uint64_t after = history->forward && history->after > place->joined_seq ? history->after
-										: place->joined_seq;
+	uint64_t end = place->last_seq + 1;
+	uint64_t before = history->before != 0 && history->before < end ? history->before : end;
+	uint64_t after =
+		history->forward ? further(history->after, place->joined_seq) : place->joined_seq;
 
 	if (history->forward)
 		return chat_db_query(db,
-				     "SELECT " RULE_MESSAGE " FROM message m WHERE"
-				     " m.conversation=? AND m.seq>? ORDER BY m.seq LIMIT ?",
-				     "iii", place->id, after, (uint64_t)history->limit + 1);
+				     "SELECT " RULE_MESSAGE " FROM message m WHERE m.conversation=?"
+				     " AND m.seq>? AND m.seq<? ORDER BY m.seq LIMIT ?",
+				     "iiii", place->id, after, end, (uint64_t)history->limit + 1);
 	return chat_db_query(db,
 			     "SELECT " RULE_MESSAGE " FROM message m WHERE m.conversation=? AND"
 			     " m.seq>? AND m.seq<? ORDER BY m.seq DESC LIMIT ?",

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "store/db.h"
+#include "store/rules.h"
 
 enum { ALICE = 1, BOB, GROUP = 1, TOLD = 3 };
 
@@ -21,16 +21,6 @@ static const struct db_driver *sqlite;
 static struct db_driver driver;
 static unsigned questions; /* of the rule so far */
 static unsigned gone_at;   /* before this one bob is gone; 0: he stays */
-
-static struct db_rows *query(struct db *asked, const char *sql, const char *types, va_list *args)
-{
-	if (++questions == gone_at) {
-		asked->driver = sqlite;
-		chat_db_run(asked, "DELETE FROM member WHERE user=?", "i", (uint64_t)BOB);
-		asked->driver = &driver;
-	}
-	return sqlite->query(asked, sql, types, args);
-}
 
 static struct chat_op *create(enum chat_op_kind kind)
 {
@@ -81,6 +71,30 @@ static void tell(void)
 	assert_int_equal(run(op), CHAT_CODE_OK);
 }
 
+/* Bob is gone, and then alice says something. */
+static void happen(void)
+{
+	struct chat_op *op = create(CHAT_OP_APPEND);
+
+	op->u.append.from = ALICE;
+	op->u.append.target.group = GROUP;
+	op->u.append.text = chat_view_of("not for bob either");
+	db->driver = sqlite;
+	chat_db_run(db, "DELETE FROM member WHERE user=?", "i", (uint64_t)BOB);
+	chat_db_rules[CHAT_OP_APPEND](db, op);
+	chat_rule_end_run(db);
+	db->driver = &driver;
+	assert_int_equal(op->code, CHAT_CODE_OK);
+	chat_op_destroy(op);
+}
+
+static struct db_rows *query(struct db *asked, const char *sql, const char *types, va_list *args)
+{
+	if (++questions == gone_at)
+		happen();
+	return sqlite->query(asked, sql, types, args);
+}
+
 /* Alice's group, in which some things were said before bob came. */
 static int setup(void **state)
 {
@@ -113,7 +127,7 @@ static int teardown(void **state)
 }
 
 /* What bob is shown of the group who is gone before that question of the rule's. */
-static enum chat_code read_page(unsigned gone, size_t *count)
+static enum chat_code read_page(unsigned gone, uint64_t before, size_t *count)
 {
 	struct chat_op *op = create(CHAT_OP_HISTORY);
 	enum chat_code code;
@@ -122,7 +136,8 @@ static enum chat_code read_page(unsigned gone, size_t *count)
 	gone_at = gone;
 	op->u.history.user = BOB;
 	op->u.history.target.group = GROUP;
-	op->u.history.forward = true;
+	op->u.history.forward = before == 0;
+	op->u.history.before = before;
 	op->u.history.limit = CHAT_PAGE_MAX;
 	op->u.history.bytes_max = CHAT_PAGE_BYTES_MAX;
 	chat_backend_run(backend, &op, 1);
@@ -133,15 +148,15 @@ static enum chat_code read_page(unsigned gone, size_t *count)
 }
 
 /*
- * Whenever one is gone while a page is read, what was said before one came stays hidden. The last question but one is for the
- * messages themselves, and the last is the commit: from then on it was read in time.
+ * Whenever one is gone while a page is read, what was said before one came, and since, stays hidden. The last question but one is
+ * for the messages themselves, and the last is the commit: from then on it was read in time.
  */
-static void test_gone_while_reading(void **state)
+static void read_and_go(void **state, uint64_t before)
 {
 	unsigned asked;
 	size_t count;
 
-	assert_int_equal(read_page(0, &count), CHAT_CODE_OK);
+	assert_int_equal(read_page(0, before, &count), CHAT_CODE_OK);
 	assert_int_equal(count, 0);
 	asked = questions;
 	assert_true(asked > 3); /* between the beginning and these there is something to ask */
@@ -150,16 +165,27 @@ static void test_gone_while_reading(void **state)
 
 		teardown(state);
 		setup(state);
-		code = read_page(i, &count);
+		code = read_page(i, before, &count);
 		assert_int_equal(count, 0);
 		assert_int_equal(code, i + 1 < asked ? CHAT_CODE_NOT_A_MEMBER : CHAT_CODE_OK);
 	}
+}
+
+static void test_gone_while_reading(void **state)
+{
+	read_and_go(state, 0); /* forward, from the beginning */
+}
+
+static void test_gone_while_reading_back(void **state)
+{
+	read_and_go(state, 1000);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_gone_while_reading, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_gone_while_reading_back, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
