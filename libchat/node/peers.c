@@ -128,6 +128,9 @@ void chat_complete_beat(struct chat_node *node, struct conn *conn, struct chat_o
 	/* Of those who were here when it died, friends elsewhere were not told that they are gone. */
 	for (size_t i = 0; node->bus.ops && i < beat->left_count; i++)
 		chat_presence_going(node, beat->left[i]);
+	/* What the life before committed it may have left unsaid; and who had not seen that life does not see its death. */
+	if (beat->died)
+		node->bus_lost = true;
 	if (node->bus_lost)
 		chat_node_bus_lost(node);
 }

@@ -114,6 +114,8 @@ void chat_rule_node_beat(struct db *db, struct chat_op *op)
 
 void chat_rule_node_start(struct db *db, struct chat_op *op)
 {
+	op->u.node.died = chat_db_number(db, "SELECT COUNT(*) FROM node WHERE name=?", "v",
+					 op->u.node.node) != 0;
 	node_left(db, op);
 	node_clear(db, op->u.node.node, op->u.node.first_session, op->u.node.end_session);
 	node_write(db, op);

@@ -154,9 +154,9 @@ static void print_node(struct text *text, const struct ids *ids, const struct ch
 	struct text *lines = lines_make(node->seen_count), *left = lines_make(node->left_count);
 
 	add_view(text, "node", node->node);
-	add(text, " started=%lld first=%llu end=%llu%s last=%lld%s", (long long)node->started_ms,
+	add(text, " started=%lld first=%llu end=%llu%s last=%lld%s%s", (long long)node->started_ms,
 	    number(node->first_session), number(node->end_session), node->unsaid ? " unsaid" : "",
-	    (long long)node->last_ms, node->usurped ? " usurped" : "");
+	    (long long)node->last_ms, node->usurped ? " usurped" : "", node->died ? " died" : "");
 	for (size_t i = 0; i < node->seen_count; i++) {
 		add_view(&lines[i], "seen", node->seen[i].name);
 		add(&lines[i], " started=%lld alive=%u%s", (long long)node->seen[i].started_ms,

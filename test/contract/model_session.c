@@ -127,6 +127,7 @@ void model_node_start(struct chat_op *op)
 {
 	struct chat_op_node *node = &op->u.node;
 
+	node->died = node_named(node->node) != NULL;
 	node->left = model_array(op, model.user_count, sizeof(*node->left));
 	node->left_count =
 		places_clear(node->node, node->first_session, node->end_session, node->left);

@@ -473,6 +473,29 @@ static void test_node_starts_again(void **state)
 	assert_non_null(strstr(message.frame.data, "\"online\":false"));
 }
 
+/* So often it says SWEEP when it is started again. */
+static size_t sweeps_said_at_start(void)
+{
+	struct bus_message message;
+
+	bus_forget();
+	world_restart();
+	cluster_join();
+	settle();
+	return said(BUS_SWEEP, &message);
+}
+
+/* Others may not have seen the life that died, nor what it left unsaid: they are told. After an end in order nothing is unsaid. */
+static void test_start_tells(void **state)
+{
+	(void)state;
+	assert_int_equal(sweeps_said_at_start(), 1);
+	chat_node_drain(world.node);
+	pass(NODE_SETTLE_MS);
+	assert_true(chat_node_is_drained(world.node));
+	assert_int_equal(sweeps_said_at_start(), 0);
+}
+
 /* A node that drains will not be there to tell: it asks one that is alive. */
 static void test_node_drains(void **state)
 {
@@ -622,6 +645,7 @@ int main(void)
 		CLUSTER_CASE(test_node_goes_on),
 		CLUSTER_CASE(test_heartbeats_wait),
 		CLUSTER_CASE(test_node_starts_again),
+		CLUSTER_CASE(test_start_tells),
 		CLUSTER_CASE(test_node_drains),
 		CLUSTER_CASE(test_going_is_handed_over),
 		CLUSTER_CASE(test_life_between_two_looks),

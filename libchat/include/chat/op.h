@@ -114,6 +114,7 @@ struct chat_op_node {
 	bool unsaid; /* STOP: others may not have heard all of it; they see it as one that died */
 	int64_t last_ms; /* out of BEAT: the heartbeat before; 0: none, or it was taken for dead */
 	bool usurped;	 /* out of BEAT: another life of the same name has begun since */
+	bool died;	 /* out of START: a life of the same name before it did not end in order */
 	chat_id *left;	 /* out of START: whose places were cleared, each once */
 	size_t left_count;
 	struct chat_node_seen *seen; /* out of START and BEAT: the other nodes */
