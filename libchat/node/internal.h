@@ -53,7 +53,7 @@ struct node_list {
 
 /* A conversation as one session names it: a group's id with the top bit set, or the other's user id. */
 typedef uint64_t conv_key;
-#define CONV_GROUP (UINT64_C(1) << 63)
+#define CONV_GROUP CHAT_LANE_GROUP
 
 static inline conv_key conv_key_of(struct chat_target target)
 {

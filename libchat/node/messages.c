@@ -31,7 +31,8 @@ void chat_handle_append(struct conn *conn, const struct chat_request *request)
 	append->changes = append->kind == CHAT_MESSAGE_TEXT ? 0 : request->seq;
 	append->friends_only = node->config.friends_only;
 	/* Both sides of a direct conversation share a lane. */
-	op->lane = request->group ? request->group | CONV_GROUP : append->from + request->user;
+	op->lane = request->group ? request->group | CHAT_LANE_GROUP
+				  : (append->from + request->user) | CHAT_LANE_DIRECT;
 	if (!chat_operation_keep(node, op, request->text, &append->text) ||
 	    !chat_operation_keep(node, op, request->data, &append->data) ||
 	    !chat_operation_keep(node, op, request->cid, &append->cid) ||

@@ -13,12 +13,12 @@ enum backend_kind {
 
 enum {
 	LANE_SLOTS = 4096
-}; /* that values of op->lane fall into; two in one slot are treated as equal */
+}; /* that values of op->lane fall into; two of a kind in one slot are treated as equal */
 
 /* Fibonacci hashing: ids that follow one another are spread. */
 static inline size_t lane_slot(const struct chat_op *op)
 {
-	return (size_t)((op->lane * UINT64_C(0x9e3779b97f4a7c15)) >> 52);
+	return (size_t)(((op->lane & ~CHAT_LANE_DIRECT) * UINT64_C(0x9e3779b97f4a7c15)) >> 52);
 }
 
 _Static_assert(LANE_SLOTS == 1 << (64 - 52), "the shift must give the number of a slot");

@@ -14,9 +14,10 @@
  * writers before they fill one: one transaction of forty costs much less than four of ten.
  *
  * Order. Operations of equal op->lane run in the order they were submitted, though reads have lanes of their
- * own: each value of op->lane falls into a slot, which belongs to one writer and counts what is unfinished. A read whose slot
- * has unfinished writes follows them into the writer's lane; a write whose slot has unfinished reads is passed over until
- * they have ended. Neither waits for ever: while the writer holds one for a slot, no read of it goes to a reader.
+ * own: each value of op->lane falls into a slot, one of the users' or of the conversations', which belongs to one writer and
+ * counts what is unfinished. A read whose slot has unfinished writes follows them into the writer's lane; a write whose slot has
+ * unfinished reads is passed over until they have ended. Neither waits for ever: while the writer holds one for a slot, no read of it
+ * goes to a reader.
  */
 #include "chat/store.h"
 
@@ -86,7 +87,7 @@ struct chat_pool {
 	size_t singles_max; /* operations of a writer's transaction that are no appends */
 	pthread_t *threads;
 	size_t thread_count;
-	struct slot slots[LANE_SLOTS];
+	struct slot slots[2 * LANE_SLOTS]; /* the users', the conversations' */
 	struct queue completions;
 	size_t in_flight; /* submitted and not drained */
 	size_t completed; /* of them, waiting to be drained */
@@ -111,7 +112,9 @@ static void queue_push(struct queue *queue, struct chat_op *op)
 
 static struct slot *pool_slot(struct chat_pool *pool, const struct chat_op *op)
 {
-	return &pool->slots[lane_slot(op)];
+	bool conversation = (op->lane & (CHAT_LANE_DIRECT | CHAT_LANE_GROUP)) != 0;
+
+	return &pool->slots[lane_slot(op) + (conversation ? LANE_SLOTS : 0)];
 }
 
 static int64_t now_ms(void)

@@ -104,15 +104,34 @@ void chat_rule_read(struct db *db, struct chat_op *op)
 		    "iiii", read->seq, place.id, read->user, read->seq);
 }
 
-/* The device's mark: its own, or where it has none the joining. */
-static uint64_t device_mark(struct db *db, const struct chat_mark_write *write,
-			    const struct rule_place *place)
-{
-	uint64_t mark = chat_db_number(
-		db, "SELECT delivered_seq FROM mark WHERE user=? AND device=? AND conversation=?",
-		"ivi", write->user, write->device, place->id);
+#define STANDS                                                                                     \
+	"c.id,c.last_seq,m.delivered_seq,m.joined_seq,k.delivered_seq FROM conversation c"         \
+	" JOIN member m ON m.conversation=c.id JOIN device d ON d.user=m.user AND d.device=?"      \
+	" LEFT JOIN mark k ON k.user=d.user AND k.device=d.device AND k.conversation=c.id"
 
-	return further(mark, place->joined_seq);
+/* Where a device of a member's stands, in one question; its mark is its own, or where it has none the joining. */
+static bool device_stands(struct db *db, const struct chat_mark_write *write,
+			  struct rule_place *place, uint64_t *mark)
+{
+	chat_id user = write->user, other = write->target.user;
+	struct db_rows *row;
+
+	if (write->target.group != 0)
+		row = chat_db_query(db,
+				    "SELECT " STANDS " WHERE c.id=? AND c.low IS NULL AND m.user=?",
+				    "vii", write->device, write->target.group, user);
+	else
+		row = chat_db_query(db, "SELECT " STANDS " WHERE c.low=? AND c.high=? AND m.user=?",
+				    "viii", write->device, user < other ? user : other,
+				    user < other ? other : user, user);
+	if (!chat_db_next(db, row))
+		return false;
+	place->id = chat_db_u64(db, row, 0);
+	place->last_seq = chat_db_u64(db, row, 1);
+	place->delivered_seq = chat_db_u64(db, row, 2);
+	*mark = further(chat_db_u64(db, row, 3), chat_db_u64(db, row, 4));
+	chat_db_end(db, row);
+	return true;
 }
 
 static void mark_write(struct db *db, struct chat_mark_write *write)
@@ -121,12 +140,8 @@ static void mark_write(struct db *db, struct chat_mark_write *write)
 	uint64_t mark, seq;
 
 	write->moved = false;
-	if (chat_rule_place(db, write->user, write->target, &place) != CHAT_CODE_OK ||
-	    place.id == 0 ||
-	    chat_db_number(db, "SELECT 1 FROM device WHERE user=? AND device=?", "iv", write->user,
-			   write->device) == 0)
+	if (!device_stands(db, write, &place, &mark))
 		return;
-	mark = device_mark(db, write, &place);
 	seq = write->seq < place.last_seq ? write->seq : place.last_seq;
 	if (seq <= mark || (write->only_next && mark + 1 != seq))
 		return;

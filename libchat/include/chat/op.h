@@ -377,11 +377,19 @@ struct chat_op_origin {
 	uint64_t extra;
 };
 
+/*
+ * Bits of a lane that is a conversation's, a direct one or a group. Lanes that have one and lanes that have none do not wait for each
+ * other: messages do not wait for a crowd of users who log in.
+ */
+#define CHAT_LANE_DIRECT (UINT64_C(1) << 62)
+#define CHAT_LANE_GROUP (UINT64_C(1) << 63)
+
 struct chat_op {
 	enum chat_op_kind kind;
 	enum chat_code code; /* out */
 	const char *detail;  /* out: a static English phrase for the error's message, or NULL */
-	uint64_t lane;	/* operations of equal lane are executed in the order they were submitted */
+	/* Operations of equal lane are executed in the order they were submitted. See CHAT_LANE_DIRECT. */
+	uint64_t lane;
 	int64_t now_ms; /* wall clock at submission */
 	struct chat_op_origin origin;
 	struct chat_arena arena; /* what views and arrays of this operation point into */
