@@ -42,6 +42,9 @@ uint64_t now_ns(void);
 uint64_t process_cpu_ns(const struct process *process);
 /* Its memory: what is its own, and its share of what it shares (PSS). */
 uint64_t process_memory(const struct process *process);
+/* The most that was resident since it was forgotten, which tells what is now (VmHWM). */
+uint64_t process_peak(const struct process *process);
+uint64_t process_forget_peak(const struct process *process);
 
 /* How many times each span came, in steps of 1/64 of it. */
 enum { HISTOGRAM_STEPS = 64, HISTOGRAM_SIZE = 64 * HISTOGRAM_STEPS };
@@ -99,10 +102,17 @@ struct options {
 	bool json;
 	bool storm;
 	bool by_password;
-	unsigned users, window, text, ack_every, rate, backlog;
+	bool told; /* by standard input when to begin and when to end */
+	unsigned users, window, text, ack_every, rate, backlog, before;
+	unsigned crowd, heartbeat, conversations, friends;
 	double seconds, warm;
 };
 extern struct options options;
+
+/* Says `ready` on standard output. */
+void say_ready(void);
+/* Whether a line, or the end, has come on standard input since it was last asked. */
+bool is_told(void);
 
 /* --- report.c: what came of it ----------------------------------------------------------------------- */
 
@@ -122,8 +132,8 @@ struct user {
 	struct conn conn; /* first: a conn's user is the conn */
 	uint64_t id;	  /* of the relay: its room */
 	char token[BENCH_TOKEN_MAX];
-	size_t number;
-	size_t address; /* of options.to */
+	size_t number;	/* no other has it */
+	size_t address; /* of options.to, by turns */
 	uint64_t began_ns;
 	void (*on_line)(struct conn *conn, char *line, size_t len); /* once it is logged in */
 };
@@ -150,6 +160,29 @@ void users_login(struct user *users, size_t count, enum login_how how, size_t at
 void users_close(struct user *users, size_t count);
 /* A line that should not have come ends the program, with what it says. */
 void expect_no_error(const char *line);
+
+/* --- past.c: what there is before it is measured ------------------------------------------------------- */
+
+/* Each of these users, who are logged in, has so many conversations more (--conversations). */
+void past_conversations(struct user *users, size_t count);
+/* Each has so many friends more (--friends), others who stay online until friends_leave. */
+void past_friends(struct user *users, size_t count);
+/* How many these are. */
+size_t friends_count(void);
+/* Until all of them have heard that all users have gone; come. */
+void friends_until_gone(size_t count);
+void friends_until_come(size_t count);
+void friends_leave(void);
+
+/* Users who say that they are there (--heartbeat), each in its turn, and nothing else. */
+struct crowd {
+	struct user *users;
+	size_t count;
+	uint64_t began_ns, beats;
+};
+/* Once in a turn of the loop, which may not wait longer than that. */
+void crowd_beat(struct crowd *crowd);
+int crowd_patience_ms(void);
 
 /* --- The modes: each runs, reports, and returns whether all was right -------------------------------- */
 

@@ -14,7 +14,7 @@
 enum {
 	EVENTS = 512,		   /* of one turn */
 	INPUT_SIZE = 256 * 1024,   /* read at once */
-	PORTS_OF_A_SOURCE = 20000, /* connections from one address */
+	PORTS_OF_A_SOURCE = 10000, /* connections from one address */
 	PRINT_MAX = 1024
 };
 

@@ -48,8 +48,6 @@ static void fill(size_t boxes)
 	run.users = users_new(boxes * 2);
 	run.boxes = must_alloc(boxes, sizeof(*run.boxes));
 	run.box_count = boxes;
-	for (size_t i = 0; i < boxes * 2; i++)
-		run.users[i].address = i % options.to_count;
 	users_login(run.users + boxes, boxes, LOGIN_REGISTER, LOGIN_AT_A_TIME, NULL);
 	users_login(run.users, boxes, LOGIN_NEW, LOGIN_AT_A_TIME, NULL);
 	process_mark_all();
@@ -104,33 +102,26 @@ static void on_reader_line(struct conn *conn, char *line, size_t len)
 
 bool mode_offline(void)
 {
-	uint64_t began_ns, highest[BENCH_PROCESSES] = {0}, before[BENCH_PROCESSES];
+	uint64_t began_ns, before[BENCH_PROCESSES];
 	size_t target;
 
 	fill(options.users / 2);
 	for (size_t i = 0; i < run.box_count; i++)
 		run.boxes[i].reader->on_line = on_reader_line;
 	for (size_t i = 0; i < options.process_count; i++)
-		before[i] = process_memory(&options.processes[i]);
+		before[i] = process_forget_peak(&options.processes[i]);
 	began_ns = now_ns();
 	process_mark_all();
 	users_login(run.users + run.box_count, run.box_count, LOGIN_BY_PASSWORD, run.box_count,
 		    NULL);
 	target = run.box_count * options.backlog;
-	for (size_t step = 1; step <= 20; step++) {
-		loop_until(&run.received, target * step / 20, "the drain");
-		for (size_t i = 0; i < options.process_count; i++) {
-			uint64_t now = process_memory(&options.processes[i]);
-
-			highest[i] = now > highest[i] ? now : highest[i];
-		}
-	}
+	loop_until(&run.received, target, "the drain");
 	process_stop_all();
 	report((double)target / ((double)(now_ns() - began_ns) / 1e9), "", "per_second");
 	report_cpu((double)target, "drained");
 	for (size_t i = 0; i < options.process_count; i++)
-		report((double)highest[i] - (double)before[i], "bytes", "grown_%s",
-		       options.processes[i].name);
+		report((double)process_peak(&options.processes[i]) - (double)before[i], "bytes",
+		       "grown_%s", options.processes[i].name);
 	report((double)run.wrong, "", "wrong");
 	empty();
 	return run.wrong == 0;

@@ -4,10 +4,12 @@
 
 #include <arpa/inet.h>
 #include <getopt.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 struct options options = {
 	.users = 200, .window = 16, .text = 100, .backlog = 1000, .seconds = 5, .warm = 1};
@@ -41,6 +43,12 @@ static const struct number {
 	 "messages to an ack; else as many as the window, 16 at most"},
 	{"rate", &options.rate, 1, 1000000, "messages a second by the clock, instead of a window"},
 	{"backlog", &options.backlog, 1, 10000000, "messages that wait for each user"},
+	{"before", &options.before, 1, 1000000000, "messages of all before it is measured"},
+	{"crowd", &options.crowd, 1, 200000, "users who are online besides"},
+	{"heartbeat", &options.heartbeat, 1, 3600,
+	 "seconds after which who is idle says that they are there"},
+	{"conversations", &options.conversations, 1, 10000, "conversations that each has besides"},
+	{"friends", &options.friends, 1, 1000, "friends who are online when one logs in"},
 };
 enum { NUMBERS = sizeof(numbers) / sizeof(*numbers) };
 
@@ -64,10 +72,14 @@ static void usage(void)
 		printf("  %-8s %s\n", modes[i].name, modes[i].help);
 	puts("\noptions:");
 	for (size_t i = 0; i < NUMBERS; i++)
-		printf("  --%-7s %s\n", numbers[i].name, numbers[i].help);
-	puts("  --seconds how long it is measured\n  --warm    and before that not\n"
-	     "  --password  log in by it, not by token\n  --storm   log in all at once\n"
-	     "  --relay   it is the relay that is there\n  --json    one object, not a line");
+		printf("  --%-13s %s\n", numbers[i].name, numbers[i].help);
+	puts("  --seconds       how long it is measured\n"
+	     "  --warm          and before that not\n"
+	     "  --told          said to be `ready`, and begun and ended when a line comes\n"
+	     "  --password      log in by it, not by token\n"
+	     "  --storm         log in all at once\n"
+	     "  --relay         it is the relay that is there\n"
+	     "  --json          one object, not a line");
 	exit(0);
 }
 
@@ -114,12 +126,18 @@ static void take_number(const struct number *number, const char *text)
 static void take_options(int argc, char **argv)
 {
 	enum { TO = NUMBERS, PROCESS, SECONDS, WARM };
-	struct option known[NUMBERS + 10] = {{"", 0, NULL, 0}};
-	struct option rest[] = {{"to", 1, NULL, TO},	       {"process", 1, NULL, PROCESS},
-				{"seconds", 1, NULL, SECONDS}, {"warm", 1, NULL, WARM},
-				{"relay", 0, NULL, 'r'},       {"json", 0, NULL, 'j'},
-				{"storm", 0, NULL, 's'},       {"password", 0, NULL, 'p'},
-				{"help", 0, NULL, 'h'},	       {0}};
+	struct option known[NUMBERS + 11] = {{"", 0, NULL, 0}};
+	struct option rest[] = {{"to", 1, NULL, TO},
+				{"process", 1, NULL, PROCESS},
+				{"seconds", 1, NULL, SECONDS},
+				{"warm", 1, NULL, WARM},
+				{"relay", 0, NULL, 'r'},
+				{"json", 0, NULL, 'j'},
+				{"storm", 0, NULL, 's'},
+				{"password", 0, NULL, 'p'},
+				{"told", 0, NULL, 't'},
+				{"help", 0, NULL, 'h'},
+				{0}};
 	int which;
 
 	for (int i = 0; i < NUMBERS; i++)
@@ -144,17 +162,37 @@ static void take_options(int argc, char **argv)
 		options.json |= which == 'j';
 		options.storm |= which == 's';
 		options.by_password |= which == 'p';
+		options.told |= which == 't';
 	}
+}
+
+void say_ready(void)
+{
+	puts("ready");
+	fflush(stdout);
+}
+
+bool is_told(void)
+{
+	struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
+	char byte = '\0';
+
+	if (poll(&in, 1, 0) <= 0)
+		return false;
+	while (byte != '\n' && read(STDIN_FILENO, &byte, 1) == 1)
+		;
+	return true;
 }
 
 static void raise_descriptors(void)
 {
 	struct rlimit limit;
+	size_t needed = options.users + options.crowd + friends_count() + 64;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
 		return;
 	limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < options.users + 64)
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < needed)
 		die("there are descriptors for %llu connections at most (ulimit -n)",
 		    (unsigned long long)limit.rlim_cur);
 }

@@ -29,21 +29,44 @@ uint64_t process_cpu_ns(const struct process *process)
 	return clock_ns(clock);
 }
 
-uint64_t process_memory(const struct process *process)
+/* What its file of /proc says of this. */
+static uint64_t process_kilobytes(const struct process *process, const char *name, const char *key)
 {
 	char path[64], line[256];
 	uint64_t kilobytes = 0;
 	FILE *file;
 
-	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)process->pid);
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)process->pid, name);
 	file = fopen(path, "r");
 	if (!file)
 		die("%s: its memory cannot be read", process->name);
 	while (fgets(line, sizeof(line), file))
-		if (strncmp(line, "Pss:", 4) == 0)
-			kilobytes = strtoull(line + 4, NULL, 10);
+		if (strncmp(line, key, strlen(key)) == 0)
+			kilobytes = strtoull(line + strlen(key), NULL, 10);
 	fclose(file);
-	return kilobytes * 1024;
+	return kilobytes;
+}
+
+uint64_t process_memory(const struct process *process)
+{
+	return process_kilobytes(process, "smaps_rollup", "Pss:") * 1024;
+}
+
+uint64_t process_peak(const struct process *process)
+{
+	return process_kilobytes(process, "status", "VmHWM:") * 1024;
+}
+
+uint64_t process_forget_peak(const struct process *process)
+{
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/clear_refs", (int)process->pid);
+	file = fopen(path, "w");
+	if (!file || fputs("5\n", file) < 0 || fclose(file) != 0)
+		die("%s: the most of its memory cannot be forgotten", process->name);
+	return process_peak(process);
 }
 
 /* --- Latencies --------------------------------------------------------------------------------------- */

@@ -44,6 +44,7 @@ static struct {
 	uint64_t started_ns; /* of a rate: its first message */
 	uint64_t paced;	     /* messages sent by the clock */
 	struct histogram latencies;
+	struct crowd crowd;
 } run;
 
 /* --- Sending ----------------------------------------------------------------------------------------- */
@@ -180,6 +181,7 @@ static void run_finish(void)
 	for (size_t i = 0; i < run.stream_count; i++)
 		frame_finish(&run.streams[i].frame);
 	users_destroy(run.users, run.member_count);
+	users_destroy(run.crowd.users, run.crowd.count);
 	free(run.members);
 	free(run.streams);
 }
@@ -189,11 +191,10 @@ static void make_pairs(void)
 	size_t pairs = options.users / 2;
 
 	run_init(pairs, pairs * 2);
-	for (size_t i = 0; i < pairs * 2; i++) {
+	for (size_t i = 0; i < pairs * 2; i++)
 		run.users[i].id = i / 2 + 1;
-		run.users[i].address = i % options.to_count;
-	}
 	users_login(run.users, pairs * 2, LOGIN_NEW, LOGIN_AT_A_TIME, NULL);
+	past_conversations(run.users, pairs * 2);
 	for (size_t i = 0; i < pairs; i++) {
 		struct user *sender = &run.users[2 * i], *receiver = &run.users[2 * i + 1];
 		struct stream *stream = &run.streams[i];
@@ -222,19 +223,35 @@ static void on_group_line(struct conn *conn, char *line, size_t len)
 	group_answers++;
 }
 
+/* They come, join and go: members who are online are told of each who joins. */
+static void join_group(struct user *users, size_t count)
+{
+	size_t target = group_answers + count;
+
+	users_login(users, count, LOGIN_NEW, count, NULL);
+	for (size_t i = 0; i < count; i++) {
+		users[i].conn.on_line = on_group_line;
+		conn_print(&users[i].conn, "{\"type\":\"group.join\",\"id\":1,\"group\":%llu}\n",
+			   (unsigned long long)group_id);
+	}
+	loop_until(&group_answers, target, "joining");
+	users_close(users, count);
+}
+
 static void make_group(void)
 {
 	struct user *owner = &run.users[0];
+	size_t count;
 
-	for (size_t i = 0; i < options.users; i++)
-		run.users[i].conn.on_line = on_group_line;
+	users_login(owner, 1, LOGIN_NEW, 1, NULL);
+	owner->conn.on_line = on_group_line;
 	conn_print(&owner->conn, "{\"type\":\"group.create\",\"id\":1,\"name\":\"bench\"}\n");
 	loop_until(&group_answers, 1, "the group");
-	for (size_t i = 1; i < options.users; i++)
-		conn_print(&run.users[i].conn,
-			   "{\"type\":\"group.join\",\"id\":1,\"group\":%llu}\n",
-			   (unsigned long long)group_id);
-	loop_until(&group_answers, options.users, "joining");
+	users_close(owner, 1);
+	for (size_t i = 1; i < options.users; i += count) {
+		count = options.users - i < LOGIN_AT_A_TIME ? options.users - i : LOGIN_AT_A_TIME;
+		join_group(&run.users[i], count);
+	}
 }
 
 static void make_fanout(void)
@@ -243,13 +260,11 @@ static void make_fanout(void)
 
 	run_init(1, options.users);
 	stream = &run.streams[0];
-	for (size_t i = 0; i < options.users; i++) {
+	for (size_t i = 0; i < options.users; i++)
 		run.users[i].id = 1;
-		run.users[i].address = i % options.to_count;
-	}
-	users_login(run.users, options.users, LOGIN_NEW, LOGIN_AT_A_TIME, NULL);
 	if (!options.relay)
 		make_group();
+	users_login(run.users, options.users, LOGIN_BY_TOKEN, LOGIN_AT_A_TIME, NULL);
 	stream->sender = &run.users[0];
 	stream->receivers = options.users - 1;
 	frame_init(&stream->frame, "group", group_id, 0);
@@ -259,15 +274,49 @@ static void make_fanout(void)
 
 /* --- Running ----------------------------------------------------------------------------------------- */
 
+static void turn(void)
+{
+	if (options.rate > 0)
+		pace();
+	crowd_beat(&run.crowd);
+	loop_turn(options.rate > 0 ? 1 : crowd_patience_ms());
+}
+
 static void run_for(double seconds)
 {
 	uint64_t until_ns = now_ns() + (uint64_t)(seconds * 1e9);
 
-	do {
-		if (options.rate > 0)
-			pace();
-		loop_turn(options.rate > 0 ? 1 : 100);
-	} while (now_ns() < until_ns);
+	do
+		turn();
+	while (now_ns() < until_ns);
+}
+
+static void run_until_told(void)
+{
+	do
+		turn();
+	while (!is_told());
+}
+
+static uint64_t completed(void)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < run.stream_count; i++)
+		count += run.streams[i].completed;
+	return count;
+}
+
+/* Until all is as it is to be when it is measured. */
+static void run_warm(void)
+{
+	run_for(options.warm);
+	while (completed() < options.before)
+		turn();
+	if (options.told) {
+		say_ready();
+		run_until_told();
+	}
 }
 
 static uint64_t outstanding(uint64_t *unanswered)
@@ -303,7 +352,10 @@ static void measure(void)
 
 	process_mark_all();
 	run.measuring = true;
-	run_for(options.seconds);
+	if (options.told)
+		run_until_told();
+	else
+		run_for(options.seconds);
 	run.measuring = false;
 	process_stop_all();
 	own_ns = process_cpu_ns(&self) - own_ns;
@@ -318,11 +370,14 @@ static bool run_streams(void)
 {
 	uint64_t lost, unanswered;
 
+	run.crowd.count = options.crowd;
+	run.crowd.users = users_new(options.crowd);
+	users_login(run.crowd.users, options.crowd, LOGIN_NEW, LOGIN_AT_A_TIME, NULL);
 	run.sending = true;
 	run.started_ns = now_ns();
 	for (size_t i = 0; i < run.stream_count; i++)
 		stream_fill(&run.streams[i]);
-	run_for(options.warm);
+	run_warm();
 	report((double)run.member_count, "", "connections");
 	report(options.window, "", "window");
 	measure();

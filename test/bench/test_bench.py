@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
 """The load generator: it works in every mode, and counts what is lost, doubled or out of order. Nothing is timed here."""
+import contextlib
 import json
 import os
 import re
 import socket
+import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
@@ -17,10 +20,11 @@ QUICK = ["--seconds", "0.2", "--warm", "0.1"]
 
 
 def bench(mode, port, *options, expect=0):
+    """What it reports; None where it has given up (2)."""
     command = [BENCH, mode, "--json", "--to", f"127.0.0.1:{port}", *QUICK, *options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == expect, (command, done.returncode, done.stdout, done.stderr)
-    return json.loads(done.stdout)
+    return json.loads(done.stdout) if expect < 2 else None
 
 
 def is_clean(result):
@@ -85,6 +89,61 @@ def idle_connections_are_weighed():
     node = Node()
     result = bench("idle", node.port, "--users", "1000", "--process", f"chatd={node.process.pid}")
     assert 200 < result["open_chatd_bytes"] < result["logged_in_chatd_bytes"] < 40000, result
+    node.finish()
+
+
+@proves()
+def who_is_idle_says_so_in_time():
+    """Longer than a silence of three heartbeats; without --heartbeat they are cut off."""
+    node = Node(settings=["heartbeat=1s"])
+    silence = ["--users", "20", "--seconds", "4"]
+    bench("idle", node.port, *silence, "--heartbeat", "1")
+    bench("idle", node.port, *silence, expect=2)
+    result = bench("pairs", node.port, "--users", "4", "--seconds", "4", "--crowd", "30", "--heartbeat", "1")
+    assert is_clean(result), result
+    node.finish()
+
+
+def stored(folder, what):
+    with contextlib.closing(sqlite3.connect(f"{folder}/chat.db")) as database:
+        return database.execute(f"SELECT count(*) FROM {what}").fetchone()[0]
+
+
+@proves()
+def users_have_what_they_are_to_have_before():
+    for mode, options, direct, messages in (("login", ["--users", "6", "--conversations", "40"], 6 * 40, 6 * 40),
+                                            ("pairs", ["--users", "4", "--conversations", "7", "--before", "5000"], 4 * 7 + 2, 4 * 7 + 5000)):
+        with tempfile.TemporaryDirectory() as folder:
+            node = Node(store=f"sqlite:{folder}/chat.db")
+            result = bench(mode, node.port, *options)
+            assert stored(folder, "conversation WHERE low IS NOT NULL") == direct, result
+            assert stored(folder, "message") >= messages + result.get("deliveries", 0), result
+            node.finish()
+
+
+@proves()
+def friends_hear_who_comes():
+    node = Node()
+    result = bench("login", node.port, "--users", "30", "--friends", "5", "--storm")
+    assert result["logins"] == 30 and result["presences"] == 30 * 5, result
+    node.finish()
+
+
+@proves()
+def it_begins_and_ends_when_it_is_told():
+    node = Node()
+    steady, storm = (subprocess.Popen([BENCH, mode, "--json", "--to", f"127.0.0.1:{node.port}", "--told", *options],
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+                     for mode, options in (("pairs", ["--users", "8", "--window", "4"]), ("login", ["--users", "200", "--storm"])))
+    for each in (steady, storm):
+        assert each.stdout.readline() == "ready\n"
+    steady.stdin.write("begin\n")
+    steady.stdin.flush()
+    logins = json.loads(storm.communicate("begin\n")[0])
+    assert storm.returncode == 0 and logins["logins"] == 200, logins
+    assert steady.poll() is None
+    messages = json.loads(steady.communicate("end\n")[0])
+    assert steady.returncode == 0 and messages["lost"] == messages["unanswered"] == 0, messages
     node.finish()
 
 

@@ -31,11 +31,13 @@ static void on_ignored(struct conn *conn, char *line, size_t len)
 
 struct user *users_new(size_t count)
 {
+	static size_t numbers;
 	struct user *users = must_alloc(count, sizeof(*users));
 
 	for (size_t i = 0; i < count; i++) {
 		users[i].conn.fd = -1;
-		users[i].number = i;
+		users[i].number = numbers++;
+		users[i].address = i % options.to_count;
 		users[i].on_line = on_ignored;
 	}
 	return users;
