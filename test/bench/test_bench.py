@@ -13,7 +13,7 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 
-from chatd import Node, proves, run  # noqa: E402
+from chatd import INSTRUMENTED, Node, proves, run  # noqa: E402
 
 BENCH, RELAY = os.environ["CHAT_BENCH"], os.environ["BENCH_RELAY"]
 QUICK = ["--seconds", "0.2", "--warm", "0.1"]
@@ -161,6 +161,7 @@ def a_backlog_is_drained_and_a_history_is_read():
     node = Node()
     result = bench("offline", node.port, "--users", "6", "--backlog", "300", "--process", f"chatd={node.process.pid}")
     assert result["wrong"] == 0 and result["messages"] == 900 and result["cpu_drained_us"] > 0, result
+    assert INSTRUMENTED or 0 <= result["grown_chatd_bytes"] < 4 << 20, result
     result = bench("history", node.port, "--users", "2", "--backlog", "300", "--process", f"chatd={node.process.pid}")
     assert result["cpu_begin_us"] > 0 and result["cpu_middle_us"] > 0 and result["cpu_end_us"] > 0, result
     node.finish()
