@@ -21,7 +21,8 @@ def members(_, count, seconds):
     costs = []
     for make in (lambda: Chatd("sqlite"), Relay):
         with make() as subject:
-            costs.append(bench(subject, "fanout", "--users", count, "--window", 4, "--seconds", seconds)["cpu_delivery_us"])
+            costs.append(bench(subject, "fanout", "--users", count, "--window", 4, "--ack", 16, "--seconds",
+                               seconds)["cpu_delivery_us"])
     return costs
 
 
