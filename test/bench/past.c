@@ -43,6 +43,7 @@ void past_conversations(struct user *users, size_t count)
 	begun = must_alloc(count, sizeof(*begun));
 	talks.peers = users_new(options.conversations);
 	users_login(talks.peers, options.conversations, LOGIN_REGISTER, LOGIN_AT_A_TIME, NULL);
+	process_mark_all();
 	for (size_t i = 0; i < count; i++) {
 		users[i].conn.owner = &begun[i];
 		users[i].conn.on_line = on_talk_line;
@@ -50,6 +51,8 @@ void past_conversations(struct user *users, size_t count)
 			talk(&users[i]);
 	}
 	loop_until(&talks.answered, count * options.conversations, "conversations");
+	process_stop_all();
+	report_cpu((double)talks.answered, "begun");
 	for (size_t i = 0; i < count; i++)
 		users[i].conn.on_line = users[i].on_line;
 	users_destroy(talks.peers, options.conversations);
