@@ -105,8 +105,8 @@ static enum chat_code append_may_change(struct db *db, const struct chat_op_appe
 
 static bool has_room_for_direct(struct db *db, chat_id user)
 {
-	return chat_db_number(db, "SELECT COUNT(*) FROM member WHERE user=? AND role=?", "in", user,
-			      CHAT_ROLE_NONE) < db->limits.conversations;
+	return chat_db_number(db, "SELECT directs FROM user WHERE id=?", "i", user) <
+	       db->limits.conversations;
 }
 
 static void direct_join(struct db *db, uint64_t conversation, chat_id user)
@@ -115,22 +115,23 @@ static void direct_join(struct db *db, uint64_t conversation, chat_id user)
 		    "REPLACE INTO member(conversation,user,role,joined_seq,joined_no,"
 		    "delivered_seq,read_seq) VALUES(?,?,?,0,0,0,0)",
 		    "iin", conversation, user, CHAT_ROLE_NONE);
+	chat_db_run(db, "UPDATE user SET directs=directs+1 WHERE id=?", "i", user);
 }
 
-/* The first message between two people begins their conversation. */
+/* The first message between two people begins their conversation. The lower id comes first, as their rows are locked by this. */
 static void append_begin(struct db *db, struct chat_op *op, struct rule_place *place)
 {
-	const struct chat_op_append *append = &op->u.append;
+	chat_id from = op->u.append.from, to = op->u.append.target.user;
 
-	if (!has_room_for_direct(db, append->from) ||
-	    !has_room_for_direct(db, append->target.user)) {
+	if (!has_room_for_direct(db, from) || !has_room_for_direct(db, to)) {
 		rule_refuse(op, CHAT_CODE_LIMIT_REACHED, "too many conversations");
 		return;
 	}
 	if (place->id == 0)
-		place->id = chat_db_make_direct(db, append->from, append->target.user);
-	direct_join(db, place->id, append->from);
-	direct_join(db, place->id, append->target.user);
+		place->id = chat_db_make_direct(db, from, to);
+	direct_join(db, place->id, from < to ? from : to);
+	if (from != to)
+		direct_join(db, place->id, from < to ? to : from);
 }
 
 static void message_empty(struct db *db, uint64_t conversation, uint64_t seq)

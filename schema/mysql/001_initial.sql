@@ -7,6 +7,7 @@ CREATE TABLE IF NOT EXISTS user (
   name VARCHAR(32) NOT NULL,
   name_key VARBINARY(128) NOT NULL,
   hash VARBINARY(160) NOT NULL,
+  directs INT NOT NULL DEFAULT 0 COMMENT 'direct conversations that have begun',
   UNIQUE KEY user_name (name_key)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 

@@ -5,7 +5,8 @@ CREATE TABLE user (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   name TEXT NOT NULL,
   name_key TEXT NOT NULL UNIQUE,
-  hash TEXT NOT NULL
+  hash TEXT NOT NULL,
+  directs INTEGER NOT NULL DEFAULT 0 -- direct conversations that have begun
 );
 
 CREATE TABLE token (
