@@ -131,12 +131,18 @@ static bool lane_is_busy(const struct lane *lane)
 	       (lane->began_ms != 0 && now_ms() - lane->began_ms >= POOL_LATE_MS);
 }
 
-/* The writer of a slot that has none at the moment. Appends fill the first before the next; all else has the others. */
+/* What a crowd of others does not hold up: messages, and the heartbeat, without which the node is taken for dead. */
+static bool op_is_urgent(const struct chat_op *op)
+{
+	return op->kind == CHAT_OP_APPEND || op->kind == CHAT_OP_NODE_BEAT;
+}
+
+/* The writer of a slot that has none at the moment. Appends fill the first before the next; the crowd has the others. */
 static size_t pool_choose_writer(const struct chat_pool *pool, const struct chat_op *op)
 {
 	size_t least = 0;
 
-	if (op->kind != CHAT_OP_APPEND && pool->writer_count > 1)
+	if (!op_is_urgent(op) && pool->writer_count > 1)
 		return 1 + lane_slot(op) % (pool->writer_count - 1);
 	for (size_t i = 0; i < pool->writer_count; i++) {
 		if (!lane_is_busy(&pool->lanes[i]))
@@ -160,8 +166,11 @@ static struct lane *pool_assign(struct chat_pool *pool, const struct chat_op *op
 		return &pool->lanes[pool->writer_count +
 				    (size_t)(slot - pool->slots) % pool->reader_count];
 	}
-	if (slot->writes++ == 0)
+	if (slot->writes++ == 0) {
 		slot->writer = (uint32_t)pool_choose_writer(pool, op);
+		slot->passed = pool->lanes[slot->writer]
+				       .turn; /* a turn that is over, not another lane's */
+	}
 	return &pool->lanes[slot->writer];
 }
 
@@ -185,7 +194,7 @@ static bool writer_takes(struct lane *lane, const struct chat_op *op, size_t *si
 
 	if (slot->reads > 0 || slot->passed == lane->turn)
 		return false;
-	if (op->kind != CHAT_OP_APPEND && (*singles)++ >= lane->pool->singles_max) {
+	if (!op_is_urgent(op) && (*singles)++ >= lane->pool->singles_max) {
 		slot->passed = lane->turn;
 		return false;
 	}
