@@ -605,6 +605,11 @@ void chat_complete_session_close(struct chat_node *node, struct conn *conn, stru
 	}
 	if (!conn)
 		return;
+	/* The token is not revoked: it is the other's, of whom this one had not heard yet. */
+	if (op->code == CHAT_CODE_OK && close->taken) {
+		chat_conn_bye(conn, CHAT_BYE_REPLACED, NULL);
+		return;
+	}
 	/* A logout. Where the store is away the session is over, but the token is not: that is told. */
 	chat_conn_release(conn);
 	chat_conn_set_waiting(conn, true);

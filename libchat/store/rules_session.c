@@ -354,11 +354,12 @@ void chat_rule_session_close(struct db *db, struct chat_op *op)
 		return;
 	chat_db_lock_user(db, close->user);
 	/* Somebody else's by now: a later login took it over, and with it the token. */
-	if (chat_db_number(db,
-			   "SELECT 1 FROM presence WHERE user=? AND device=?"
-			   " AND NOT (node=? AND session=?)",
-			   "ivvi", close->user, close->device, close->at.node,
-			   close->at.session) != 0)
+	close->taken = chat_db_number(db,
+				      "SELECT 1 FROM presence WHERE user=? AND device=?"
+				      " AND NOT (node=? AND session=?)",
+				      "ivvi", close->user, close->device, close->at.node,
+				      close->at.session) != 0;
+	if (close->taken)
 		return;
 	chat_db_run(db, "UPDATE device SET since_ms=? WHERE user=? AND device=?", "iiv", op->now_ms,
 		    close->user, close->device);

@@ -223,7 +223,8 @@ static void print_session_close(struct text *text, const struct ids *ids, const 
 	add_user(text, ids, "user", close->user);
 	add_view(text, "device", close->device);
 	add_at(text, close->at);
-	add(text, "%s%s", close->revoke ? " revoke" : "", close->last ? " last" : "");
+	add(text, "%s%s%s", close->revoke ? " revoke" : "", close->last ? " last" : "",
+	    close->taken ? " taken" : "");
 }
 
 static void print_devices(struct text *text, const struct ids *ids, const struct chat_op *op)

@@ -332,8 +332,9 @@ void model_session_close(struct chat_op *op)
 		return;
 	}
 	close->device = device->name;
-	if (is_placed(device) && (device->at.session != close->at.session ||
-				  !chat_view_equal(device->at.node, close->at.node)))
+	close->taken = is_placed(device) && (device->at.session != close->at.session ||
+					     !chat_view_equal(device->at.node, close->at.node));
+	if (close->taken)
 		return; /* somebody else's by now */
 	device->at = (struct chat_presence_at){0};
 	device->since_ms = op->now_ms;

@@ -233,8 +233,7 @@ static void elsewhere_beats(const char *name, enum chat_op_kind kind)
 	elsewhere(op, CHAT_CODE_OK);
 }
 
-/* A user's device, new or not, is online there. */
-static void elsewhere_logs_in(const char *name, chat_id user, const char *device)
+static void elsewhere_opens(const char *name, chat_id user, const char *device, bool replace)
 {
 	static uint64_t session;
 	struct chat_op *op = op_of(CHAT_OP_SESSION_OPEN);
@@ -246,8 +245,15 @@ static void elsewhere_logs_in(const char *name, chat_id user, const char *device
 	op->u.session_open.token = chat_view_of(token);
 	op->u.session_open.token_expires_ms = INT64_MAX;
 	op->u.session_open.lease_ms = world.config.lease_ms;
+	op->u.session_open.replace = replace;
 	op->u.session_open.at = (struct chat_presence_at){chat_view_of(name), session};
 	elsewhere(op, CHAT_CODE_OK);
+}
+
+/* A user's device, new or not, is online there. */
+static void elsewhere_logs_in(const char *name, chat_id user, const char *device)
+{
+	elsewhere_opens(name, user, device, false);
 }
 
 static void befriend(chat_id a, chat_id b)
@@ -449,6 +455,20 @@ static void test_heartbeats_wait(void **state)
 	hear_bye(bob, "replaced");
 }
 
+/* Whose place another has taken is not told `ok` to a logout, which revokes nothing any more, but what they had not heard yet. */
+static void test_logout_of_who_was_replaced(void **state)
+{
+	struct peer *bob = login(BOB, "b");
+
+	(void)state;
+	elsewhere_beats("n2", CHAT_OP_NODE_START);
+	elsewhere_opens("n2", BOB, "b", true);
+	say(bob, "'type':'logout','id':2");
+	settle();
+	hear_bye(bob, "replaced");
+	assert_true(stored_online(BOB, "b"));
+}
+
 /* A node that died and is started again before its lease is over: who does not come back is told to be gone. */
 static void test_node_starts_again(void **state)
 {
@@ -644,6 +664,7 @@ int main(void)
 		CLUSTER_CASE(test_reap_unavailable),
 		CLUSTER_CASE(test_node_goes_on),
 		CLUSTER_CASE(test_heartbeats_wait),
+		CLUSTER_CASE(test_logout_of_who_was_replaced),
 		CLUSTER_CASE(test_node_starts_again),
 		CLUSTER_CASE(test_start_tells),
 		CLUSTER_CASE(test_node_drains),

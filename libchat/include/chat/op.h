@@ -189,6 +189,7 @@ struct chat_op_session_close {
 	bool revoke;
 	uint32_t lease_ms;
 	bool last; /* out: the user is on no device now */
+	bool taken; /* out: a later login has the place, and with it the token: nothing was changed */
 };
 
 struct chat_op_devices {
