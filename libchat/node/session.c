@@ -503,6 +503,7 @@ static bool holder_is_stale(const struct chat_node *node, const struct chat_op *
 void chat_complete_session_open(struct chat_node *node, struct conn *conn, struct chat_op *op)
 {
 	const struct chat_op_session_open *open = &op->u.session_open;
+	const struct session *dead;
 	uint32_t ignored;
 
 	/* What became of it is not known: if it is there, it is to go. */
@@ -513,6 +514,10 @@ void chat_complete_session_open(struct chat_node *node, struct conn *conn, struc
 	}
 	if (op->code == CHAT_CODE_OK && open->holder.session != 0)
 		chat_session_bye_at(node, open->user, open->holder, CHAT_BYE_REPLACED, NULL);
+	/* Who was taken for dead may have been about to begin: lanes complete in any order. */
+	dead = op->code == CHAT_CODE_OK ? chat_session_get(node, open->stale) : NULL;
+	if (dead)
+		chat_conn_bye(dead->conn, CHAT_BYE_REPLACED, NULL);
 	if (!conn) {
 		if (op->code == CHAT_CODE_OK)
 			release_orphan(node, open);
