@@ -139,12 +139,6 @@ void chat_mysql_text_hex(struct mysql_text *text, struct chat_view value)
 	text->data[text->len++] = '\'';
 }
 
-static void text_clear(struct mysql_text *text)
-{
-	text->len = 0;
-	text->failed = false;
-}
-
 static unsigned long long number(uint64_t value)
 {
 	return value;
@@ -166,7 +160,8 @@ struct trip {
 
 static struct trip trip_begin(struct mysql *mysql)
 {
-	text_clear(&mysql->text);
+	mysql->text.len = 0;
+	mysql->text.failed = false;
 	return (struct trip){.mysql = mysql, .text = &mysql->text};
 }
 

@@ -260,6 +260,20 @@ static void waiter_wait(struct waiter *waiter)
 	pthread_mutex_unlock(&waiter->mutex);
 }
 
+static struct chat_pool *pool_open(struct waiter *waiter, unsigned lanes)
+{
+	struct chat_pool_config config = {.url = getenv("CHAT_TEST_STORE"),
+					  .limits = chat_store_limits_default,
+					  .writer_lanes = lanes,
+					  .notify = waiter_notify,
+					  .notify_context = waiter};
+	struct chat_store_error error;
+	struct chat_pool *pool;
+
+	assert_int_equal(chat_pool_create(&config, &pool, &error), 0);
+	return pool;
+}
+
 static void submit(struct chat_pool *pool, struct chat_op *op)
 {
 	struct chat_store *port = chat_pool_store(pool);
@@ -294,18 +308,11 @@ static size_t place_of(enum chat_op_kind kind, struct chat_pool *pool, struct wa
 static void expect_passes(struct chat_op *last)
 {
 	struct waiter waiter = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
-	struct chat_pool_config config = {.url = getenv("CHAT_TEST_STORE"),
-					  .limits = chat_store_limits_default,
-					  .writer_lanes = 1,
-					  .notify = waiter_notify,
-					  .notify_context = &waiter};
 	enum chat_op_kind kind = last->kind;
-	struct chat_store_error error;
-	struct chat_pool *pool;
+	struct chat_pool *pool = pool_open(&waiter, 1);
 	struct chat_op *op;
 	size_t place;
 
-	assert_int_equal(chat_pool_create(&config, &pool, &error), 0);
 	for (unsigned i = 0; i < CROWD; i++) {
 		op = op_new(CHAT_OP_USER_GET);
 		op->u.user.id = 1;
@@ -350,18 +357,11 @@ static void test_nothing_is_left_behind(void **state)
 {
 	enum { ROUNDS = 400, JOINS = 20, SENDS = 4 };
 	struct waiter waiter = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
-	struct chat_pool_config config = {.url = getenv("CHAT_TEST_STORE"),
-					  .limits = chat_store_limits_default,
-					  .writer_lanes = 4,
-					  .notify = waiter_notify,
-					  .notify_context = &waiter};
 	chat_id ann = user_new("ann"), bob = user_new("bob");
-	struct chat_store_error error;
-	struct chat_pool *pool;
+	struct chat_pool *pool = pool_open(&waiter, 4);
 
 	(void)state;
 	send_text(ann, with(bob), "first", NULL);
-	assert_int_equal(chat_pool_create(&config, &pool, &error), 0);
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		for (unsigned i = 0; i < JOINS; i++) {
 			struct chat_op *op = op_new(CHAT_OP_USER_GET);

@@ -61,24 +61,26 @@ static void group_do(enum chat_op_kind kind, chat_id user)
 	assert_int_equal(run(op), CHAT_CODE_OK);
 }
 
-static void tell(void)
+static struct chat_op *text_of_alice(const char *text)
 {
 	struct chat_op *op = create(CHAT_OP_APPEND);
 
 	op->u.append.from = ALICE;
 	op->u.append.target.group = GROUP;
-	op->u.append.text = chat_view_of("not for bob");
-	assert_int_equal(run(op), CHAT_CODE_OK);
+	op->u.append.text = chat_view_of(text);
+	return op;
+}
+
+static void tell(void)
+{
+	assert_int_equal(run(text_of_alice("not for bob")), CHAT_CODE_OK);
 }
 
 /* Bob is gone, and then alice says something. */
 static void happen(void)
 {
-	struct chat_op *op = create(CHAT_OP_APPEND);
+	struct chat_op *op = text_of_alice("not for bob either");
 
-	op->u.append.from = ALICE;
-	op->u.append.target.group = GROUP;
-	op->u.append.text = chat_view_of("not for bob either");
 	db->driver = sqlite;
 	chat_db_run(db, "DELETE FROM member WHERE user=?", "i", (uint64_t)BOB);
 	chat_db_rules[CHAT_OP_APPEND](db, op);
