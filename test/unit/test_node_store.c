@@ -602,6 +602,62 @@ static void test_logins_overtaken(void **state)
 	assert_true(stored_online(ALICE, "a"));
 }
 
+/*
+ * The place of a login is committed before the node hears of it: another login takes it for that of a session which has ended, and
+ * has it. Whenever the answer comes that was overtaken, the first is told, and the second stays.
+ */
+static void logins_taken_for_dead(bool begins_first)
+{
+	struct peer *first = login(ALICE, "a"), *second = peer_connect(), *third = peer_connect();
+	struct chat_op *open;
+
+	world.store.unordered = true;
+	peer_break(first);
+	settle();
+	world.held[CHAT_OP_SESSION_OPEN] = true;
+	say(second, "'type':'login','id':1,'token':'%s'", first->token);
+	settle();
+	open = op_take(CHAT_OP_SESSION_OPEN);
+	op_run(open);
+	say(third, "'type':'login','id':1,'user':1,'password':'password1','device':'a'");
+	settle();
+	op_finish(CHAT_OP_SESSION_OPEN); /* the device is online, at a session that is not known */
+	settle();
+	hear_nothing(third);
+	assert_int_equal(waiting(CHAT_OP_SESSION_OPEN), 1); /* so it is asked for again */
+	if (begins_first) {
+		op_complete(open);
+		settle();
+		hear(second, "'type':'ok','id':1");
+		assert_true(stored_online(ALICE, "a"));
+	}
+	release(CHAT_OP_SESSION_OPEN);
+	hear(third, "'type':'ok','id':1");
+	if (!begins_first) {
+		op_complete(open);
+		settle();
+		hear(second, "'type':'ok','id':1");
+	}
+	hear_bye(second, "replaced");
+	pass(world.config.lease_ms);
+	hear_nothing(third);
+	assert_false(third->closed);
+	assert_true(stored_online(ALICE, "a"));
+}
+
+static void test_login_taken_for_dead(void **state)
+{
+	(void)state;
+	logins_taken_for_dead(true);
+}
+
+/* Here it begins without a place, and finds that out when it is compared with the store. */
+static void test_login_taken_for_dead_late(void **state)
+{
+	(void)state;
+	logins_taken_for_dead(false);
+}
+
 /* A new device starts where the others are, though what they acked is still on its way to the store. */
 static void test_new_device_waits(void **state)
 {
@@ -753,6 +809,8 @@ int main(void)
 		TEST(test_restart_unavailable),
 		TEST(test_login_overtaken),
 		TEST(test_logins_overtaken),
+		TEST(test_login_taken_for_dead),
+		TEST(test_login_taken_for_dead_late),
 		TEST(test_new_device_waits),
 		TEST(test_removed_device_waits),
 		TEST(test_conversations_wait),
