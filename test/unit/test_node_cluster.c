@@ -648,6 +648,68 @@ static void test_end_with_things_unsaid(void **state)
 	assert_false(alive);
 }
 
+/* --- What became of it is not known ------------------------------------------------------------------ */
+
+/* How often it says SWEEP in the time of its next heartbeats. */
+static size_t sweeps_said_later(void)
+{
+	struct bus_message message;
+
+	bus_forget();
+	pass(world.config.lease_ms);
+	return said(BUS_SWEEP, &message);
+}
+
+/* It may have been done, and the one who asked may never ask again: others are told to see for themselves, once. */
+static void test_outcome_unknown(void **state)
+{
+	static const struct {
+		enum chat_op_kind kind;
+		const char *request;
+		size_t told;
+	} cases[] = {
+		{CHAT_OP_APPEND, "'type':'send','id':1,'user':2,'text':'x'", 1},
+		{CHAT_OP_GROUP_CREATE, "'type':'group.create','id':1,'name':'g'", 1},
+		{CHAT_OP_DEVICE_REMOVE, "'type':'device.remove','id':1,'device':'b'", 1},
+		{CHAT_OP_PASSWORD_SET,
+		 "'type':'password','id':1,'old':'password1','new':'password2'", 1},
+		{CHAT_OP_FRIENDS, "'type':'friends','id':1", 0},
+	};
+	struct peer *alice = login(ALICE, "a"), *other = login(ALICE, "b");
+
+	(void)state;
+	(void)other;
+	bus_confirm();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		world.losing[cases[i].kind] = true;
+		say(alice, "%s", cases[i].request);
+		settle();
+		hear(alice, "'type':'error','id':1,'code':'unavailable'");
+		world.losing[cases[i].kind] = false;
+		assert_int_equal(sweeps_said_later(), cases[i].told);
+		hear_all(alice);
+	}
+}
+
+/* A login that is given up may have taken the place of a session elsewhere, which nobody told: it is to take it back. */
+static void test_login_unknown(void **state)
+{
+	struct peer *bob = peer_connect();
+
+	(void)state;
+	elsewhere_beats("n2", CHAT_OP_NODE_START);
+	elsewhere_logs_in("n2", BOB, "b");
+	world.losing[CHAT_OP_SESSION_OPEN] = true;
+	say(bob,
+	    "'type':'login','id':1,'user':2,'password':'password1','device':'b','replace':true");
+	settle();
+	hear(bob, "'type':'error','id':1,'code':'unavailable'");
+	world.losing[CHAT_OP_SESSION_OPEN] = false;
+	assert_true(stored_online(BOB, "b"));
+	assert_int_equal(sweeps_said_later(), 1);
+	assert_false(stored_online(BOB, "b"));
+}
+
 #define CLUSTER_CASE(function)                                                                     \
 	cmocka_unit_test_setup_teardown(function, cluster_setup, cluster_teardown)
 
@@ -673,6 +735,8 @@ int main(void)
 		CLUSTER_CASE(test_end_in_order),
 		CLUSTER_CASE(test_end_waits_for_the_bus),
 		CLUSTER_CASE(test_end_with_things_unsaid),
+		CLUSTER_CASE(test_outcome_unknown),
+		CLUSTER_CASE(test_login_unknown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
