@@ -455,6 +455,31 @@ static void test_heartbeats_wait(void **state)
 	hear_bye(bob, "replaced");
 }
 
+/* How often it sweeps when the heartbeat after the next is so much later than that one. */
+static unsigned sweeps_after(uint64_t ms)
+{
+	unsigned sweeps;
+
+	pass(world.node->beat_at_ms - world.now_ms);
+	sweeps = world.submitted[CHAT_OP_SYNC];
+	world.held[CHAT_OP_NODE_BEAT] = true;
+	pass(ms);
+	release(CHAT_OP_NODE_BEAT);
+	return world.submitted[CHAT_OP_SYNC] - sweeps;
+}
+
+/* Others' clocks may be ahead by a third of the lease: so much sooner it has to take itself for one that was dead to them. */
+static void test_heartbeats_in_doubt(void **state)
+{
+	uint64_t doubt_ms = world.config.lease_ms - world.config.lease_ms / 3;
+
+	(void)state;
+	login(BOB, "b");
+	bus_confirm();
+	assert_int_equal(sweeps_after(doubt_ms - 1), 0);
+	assert_int_equal(sweeps_after(doubt_ms), 1);
+}
+
 /* Whose place another has taken is not told `ok` to a logout, which revokes nothing any more, but what they had not heard yet. */
 static void test_logout_of_who_was_replaced(void **state)
 {
@@ -726,6 +751,7 @@ int main(void)
 		CLUSTER_CASE(test_reap_unavailable),
 		CLUSTER_CASE(test_node_goes_on),
 		CLUSTER_CASE(test_heartbeats_wait),
+		CLUSTER_CASE(test_heartbeats_in_doubt),
 		CLUSTER_CASE(test_logout_of_who_was_replaced),
 		CLUSTER_CASE(test_node_starts_again),
 		CLUSTER_CASE(test_start_tells),

@@ -400,6 +400,30 @@ static void test_left_while_reading(void **state)
 	hear_nothing(bob);
 }
 
+/* A joining that is heard behind the leaving which followed it lets nothing through: the group is read first. */
+static void test_joining_behind_the_leaving(void **state)
+{
+	struct peer *alice = login(ALICE, "a"), *bob = login(BOB, "b");
+	int group = group_of_two(alice, bob);
+	struct bus_message joined = {.kind = BUS_MEMBER,
+				     .user = BOB,
+				     .group = (chat_id)group,
+				     .epoch = chat_group_get(world.node, (chat_id)group)->epoch,
+				     .flags = BUS_JOINED | BUS_TO_USER};
+
+	(void)state;
+	leave(bob, group);
+	hear(alice, "'type':'group','event':'left'");
+	world.store.unordered = true;
+	world.held[CHAT_OP_SYNC] = true;
+	hear_of(joined);
+	assert_int_equal(send_group(alice, group, "not for bob"), 1);
+	hear_nothing(bob);
+	release(CHAT_OP_SYNC);
+	assert_int_equal(send_group(alice, group, "nor this"), 2);
+	hear_nothing(bob);
+}
+
 /* That one left and came back was found by reading. What is heard of it later pushes nothing twice. */
 static void test_back_before_it_was_heard(void **state)
 {
@@ -445,6 +469,7 @@ int main(void)
 		TEST(test_lost_before_the_start),
 		TEST(test_left_meanwhile),
 		TEST(test_left_while_reading),
+		TEST(test_joining_behind_the_leaving),
 		TEST(test_back_before_it_was_heard),
 	};
 
