@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * chat-bench: loads a chat server, or the relay beside it, and tells what that cost each server process.
+ * chat-bench: loads a chat server or the relay beside it, and tells what that cost each server process.
  *
  * One thread and one epoll loop. Frames are formatted by hand and read by looking for the few keys that matter, so that most of
  * the machine is left to what is measured.
@@ -63,12 +63,13 @@ struct bytes {
 	size_t len, capacity;
 };
 void bytes_add(struct bytes *bytes, const char *data, size_t len);
+void bytes_finish(struct bytes *bytes);
 
 struct conn {
 	int fd;		      /* -1: closed */
 	bool queued, waiting; /* to be written in this turn; for the kernel's buffer */
 	struct bytes in, out;
-	/* A line without its end; it ends with '\0'. */
+	/* What the dialect cuts off: a line, whose end has become '\0', or a packet. The length is with its end. */
 	void (*on_line)(struct conn *conn, char *line, size_t len);
 	void *owner;
 };
@@ -87,6 +88,8 @@ void loop_until(const size_t *count, size_t target, const char *what);
 /* The time at which this turn began. */
 extern uint64_t loop_now_ns;
 
+/* A dialect's, of lines: how long the first is, with its end, which becomes '\0'; 0: it is not whole. */
+size_t line_cut(char *data, size_t len);
 /* The number behind a key that is in the line (`"seq":`); false: it is not there. */
 bool line_number(const char *line, const char *key, uint64_t *out);
 bool line_begins(const char *line, const char *beginning);
@@ -98,7 +101,7 @@ struct options {
 	size_t to_count;
 	struct process processes[BENCH_PROCESSES];
 	size_t process_count;
-	bool relay; /* it is the relay that is there: lines are forwarded, nothing is asked */
+	const struct dialect *dialect; /* of what is there */
 	bool json;
 	bool storm;
 	bool by_password;
@@ -130,7 +133,8 @@ void report_print(const char *mode);
 
 struct user {
 	struct conn conn; /* first: a conn's user is the conn */
-	uint64_t id;	  /* of the relay: its room */
+	uint64_t id;	  /* as the server says; without accounts: the number */
+	uint64_t room;	  /* without accounts: the pair's, ROOM_OF_ALL, or 0 */
 	char token[BENCH_TOKEN_MAX];
 	size_t number;	/* no other has it */
 	size_t address; /* of options.to, by turns */
@@ -146,7 +150,7 @@ enum login_how {
 	LOGIN_BY_TOKEN
 };
 
-enum { LOGIN_AT_A_TIME = 64 };
+enum { LOGIN_AT_A_TIME = 64, ROOM_OF_ALL = UINT16_MAX, NAME_SIZE = 32 };
 
 /* What comes for them is ignored, unless their on_line is set. */
 struct user *users_new(size_t count);
@@ -158,8 +162,8 @@ void users_destroy(struct user *users, size_t count);
 void users_login(struct user *users, size_t count, enum login_how how, size_t at_a_time,
 		 struct histogram *latencies);
 void users_close(struct user *users, size_t count);
-/* A line that should not have come ends the program, with what it says. */
-void expect_no_error(const char *line);
+/* What those are called who have no account: in one run, by their id. */
+void user_name(char name[NAME_SIZE], uint64_t id);
 
 /* --- past.c: what there is before it is measured ------------------------------------------------------- */
 
@@ -191,15 +195,54 @@ struct stream;
 bool mode_pairs(void), mode_cluster(void), mode_fanout(void);
 bool mode_idle(void), mode_login(void), mode_offline(void), mode_history(void);
 
-/* A send's frame, of which each copy differs in its number, its id and its cid alone. */
+/* --- frame.c: what is sent by the thousand ------------------------------------------------------------ */
+
+/* A message, of which each copy differs in its number, its id and its cid alone. */
 struct frame {
 	char *data;
 	size_t len, id, cid, text; /* where they begin */
 	uint64_t sender;	   /* in the cid */
 };
-void frame_init(struct frame *frame, const char *target_key, uint64_t target, uint64_t sender);
-/* Makes it the n-th. */
-void frame_number(struct frame *frame, uint64_t n);
+/* The text, between a head and a tail. */
+void frame_init(struct frame *frame, const char *head, size_t head_len, const char *tail);
 void frame_finish(struct frame *frame);
+/* The text's number is n. */
+void frame_number(struct frame *frame, uint64_t n);
+/* The number that a text begins with, which has BENCH_TEXT_MIN bytes or more. */
+uint64_t text_number(const char *text);
+/* Digits up to there. Inline, so that the base is known and nothing is divided by it. */
+static inline void write_number(char *end, size_t digits, unsigned base, uint64_t value)
+{
+	for (; digits > 0; digits--, value /= base)
+		*--end = "0123456789abcdef"[value % base];
+}
+
+/* --- How one talks to what is there: chat.c -------------------------------------------------------- */
+
+enum arrival { ARRIVAL_MESSAGE, ARRIVAL_ANSWER, ARRIVAL_OTHER };
+
+struct dialect {
+	const char *name;
+	bool accounts; /* users register and log in; elsewhere they come and are there */
+	bool answers;  /* the sender, to each message */
+	/* How long the first line or packet is; 0: it is not whole. */
+	size_t (*cut)(char *data, size_t len);
+	/* Asks for it; and whether this is the end of the answer. */
+	void (*login)(struct user *user, enum login_how how);
+	bool (*is_logged_in)(struct user *user, const char *line, size_t len);
+	/* A message to a `user` or a `group`; and makes it the n-th. */
+	void (*make)(struct frame *frame, const char *target_key, uint64_t target, uint64_t sender);
+	void (*number)(struct frame *frame, uint64_t n);
+	/* What has come; of a message, its number. An error ends the program. */
+	enum arrival (*take)(struct user *user, const char *line, size_t len, uint64_t *n);
+	/* The message in this line, and those before it. NULL: there are no acks, or each is taken with one. */
+	void (*ack)(struct user *user, const char *target_key, uint64_t target, const char *line);
+};
+extern const struct dialect dialect_chat, dialect_relay;
+
+/* Of chat. A line that should not have come ends the program, with what it says. */
+void expect_no_error(const char *line);
+void chat_make(struct frame *frame, const char *target_key, uint64_t target, uint64_t sender);
+void chat_number(struct frame *frame, uint64_t n);
 
 #endif

@@ -45,16 +45,20 @@ void bytes_add(struct bytes *bytes, const char *data, size_t len)
 	bytes->len += len;
 }
 
+void bytes_finish(struct bytes *bytes)
+{
+	free(bytes->data);
+	*bytes = (struct bytes){0};
+}
+
 /* What is left is moved to the front; an empty one gives its memory back. */
 static void bytes_take(struct bytes *bytes, size_t len)
 {
 	bytes->len -= len;
-	if (bytes->len > 0) {
+	if (bytes->len > 0)
 		memmove(bytes->data, bytes->data + len, bytes->len);
-		return;
-	}
-	free(bytes->data);
-	*bytes = (struct bytes){0};
+	else
+		bytes_finish(bytes);
 }
 
 /* --- Life -------------------------------------------------------------------------------------------- */
@@ -160,15 +164,12 @@ void conn_print(struct conn *conn, const char *format, ...)
 
 static void conn_take_lines(struct conn *conn, char *data, size_t len)
 {
-	char *end;
+	size_t line_len;
 
-	while (conn->fd >= 0 && (end = memchr(data, '\n', len)) != NULL) {
-		size_t line_len = (size_t)(end - data);
-
-		*end = '\0';
+	while (conn->fd >= 0 && (line_len = options.dialect->cut(data, len)) > 0) {
 		conn->on_line(conn, data, line_len);
-		data = end + 1;
-		len -= line_len + 1;
+		data += line_len;
+		len -= line_len;
 	}
 	if (conn->fd >= 0 && len > 0)
 		bytes_add(&conn->in, data, len);
@@ -244,6 +245,16 @@ void loop_until(const size_t *count, size_t target, const char *what)
 }
 
 /* --- Lines ------------------------------------------------------------------------------------------- */
+
+size_t line_cut(char *data, size_t len)
+{
+	char *end = memchr(data, '\n', len);
+
+	if (!end)
+		return 0;
+	*end = '\0';
+	return (size_t)(end - data) + 1;
+}
 
 bool line_number(const char *line, const char *key, uint64_t *out)
 {

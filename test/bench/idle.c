@@ -42,7 +42,7 @@ bool mode_idle(void)
 	uint64_t before[BENCH_PROCESSES];
 
 	/* Each has been here before, few at a time: what a server makes once is there already, and little memory is left over. */
-	if (!options.relay) {
+	if (options.dialect->accounts) {
 		users_login(users, options.users, LOGIN_REGISTER, FEW, NULL);
 		run_silent(options.warm, NULL);
 	}
@@ -51,7 +51,7 @@ bool mode_idle(void)
 	users_login(users, options.users, LOGIN_NONE, LOGIN_AT_A_TIME, NULL);
 	run_silent(options.warm, NULL);
 	report_memory(before, "open");
-	if (!options.relay) {
+	if (options.dialect->accounts) {
 		users_login(users, options.users, LOGIN_BY_PASSWORD, LOGIN_AT_A_TIME, NULL);
 		run_silent(options.warm, NULL);
 		report_memory(before, "logged_in");

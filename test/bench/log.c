@@ -28,7 +28,7 @@ static void box_send(struct box *box)
 {
 	if (box->sent == options.backlog)
 		return;
-	frame_number(&box->frame, box->sent++);
+	chat_number(&box->frame, box->sent++);
 	conn_write(&box->sender->conn, box->frame.data, box->frame.len);
 }
 
@@ -56,7 +56,7 @@ static void fill(size_t boxes)
 
 		box->sender = &run.users[i];
 		box->reader = &run.users[boxes + i];
-		frame_init(&box->frame, "user", box->reader->id, i);
+		chat_make(&box->frame, "user", box->reader->id, i);
 		box->sender->conn.owner = box->reader->conn.owner = box;
 		box->sender->conn.on_line = on_sender_line;
 		for (unsigned j = 0; j < options.window; j++)

@@ -11,22 +11,33 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-struct options options = {
-	.users = 200, .window = 16, .text = 100, .backlog = 1000, .seconds = 5, .warm = 1};
+struct options options = {.dialect = &dialect_chat,
+			  .users = 200,
+			  .window = 16,
+			  .text = 100,
+			  .backlog = 1000,
+			  .seconds = 5,
+			  .warm = 1};
+
+static const struct dialect *const dialects[] = {&dialect_chat, &dialect_relay};
+enum { DIALECTS = sizeof(dialects) / sizeof(*dialects) };
 
 static const struct {
 	const char *name;
 	bool (*run)(void);
+	bool accounts; /* without them there is nothing to measure */
 	const char *help;
 } modes[] = {
-	{"pairs", mode_pairs, "users in pairs, one of each sends to the other"},
-	{"cluster", mode_cluster, "the same, the two at different addresses"},
-	{"fanout", mode_fanout, "one sends to a group of all"},
-	{"idle", mode_idle, "connections that say nothing: their memory, the CPU that they take"},
-	{"login", mode_login, "logins by token or password, or all at once"},
-	{"offline", mode_offline,
+	{"pairs", mode_pairs, false, "users in pairs, one of each sends to the other"},
+	{"cluster", mode_cluster, false, "the same, the two at different addresses"},
+	{"fanout", mode_fanout, false, "one sends to a group of all"},
+	{"idle", mode_idle, false,
+	 "connections that say nothing: their memory, the CPU that they take"},
+	{"login", mode_login, true, "logins by token or password, or all at once"},
+	{"offline", mode_offline, true,
 	 "a backlog of each user's, sent while they are away, and drained"},
-	{"history", mode_history, "pages of a long conversation, at its beginning, middle and end"},
+	{"history", mode_history, true,
+	 "pages of a long conversation, at its beginning, middle and end"},
 };
 enum { MODES = sizeof(modes) / sizeof(*modes) };
 
@@ -78,7 +89,7 @@ static void usage(void)
 	     "  --told          said to be `ready`, and begun and ended when a line comes\n"
 	     "  --password      log in by it, not by token\n"
 	     "  --storm         log in all at once\n"
-	     "  --relay         it is the relay that is there\n"
+	     "  --dialect       of what is there: chat or relay\n"
 	     "  --json          one object, not a line");
 	exit(0);
 }
@@ -113,6 +124,17 @@ static void take_process(char *text)
 	options.process_count++;
 }
 
+static void take_dialect(const char *name)
+{
+	for (size_t i = 0; i < DIALECTS; i++) {
+		if (strcmp(dialects[i]->name, name) == 0) {
+			options.dialect = dialects[i];
+			return;
+		}
+	}
+	die("--dialect %s: there is none of that name", name);
+}
+
 static void take_number(const struct number *number, const char *text)
 {
 	char *end;
@@ -125,13 +147,13 @@ static void take_number(const struct number *number, const char *text)
 
 static void take_options(int argc, char **argv)
 {
-	enum { TO = NUMBERS, PROCESS, SECONDS, WARM };
+	enum { TO = NUMBERS, PROCESS, DIALECT, SECONDS, WARM };
 	struct option known[NUMBERS + 11] = {{"", 0, NULL, 0}};
 	struct option rest[] = {{"to", 1, NULL, TO},
 				{"process", 1, NULL, PROCESS},
+				{"dialect", 1, NULL, DIALECT},
 				{"seconds", 1, NULL, SECONDS},
 				{"warm", 1, NULL, WARM},
-				{"relay", 0, NULL, 'r'},
 				{"json", 0, NULL, 'j'},
 				{"storm", 0, NULL, 's'},
 				{"password", 0, NULL, 'p'},
@@ -150,6 +172,8 @@ static void take_options(int argc, char **argv)
 			take_address(optarg);
 		else if (which == PROCESS)
 			take_process(optarg);
+		else if (which == DIALECT)
+			take_dialect(optarg);
 		else if (which == SECONDS)
 			options.seconds = strtod(optarg, NULL);
 		else if (which == WARM)
@@ -158,7 +182,6 @@ static void take_options(int argc, char **argv)
 			usage();
 		else if (which == '?')
 			exit(2);
-		options.relay |= which == 'r';
 		options.json |= which == 'j';
 		options.storm |= which == 's';
 		options.by_password |= which == 'p';
@@ -211,6 +234,10 @@ int main(int argc, char **argv)
 			continue;
 		if (options.to_count == 0)
 			die("--to says where the server is");
+		if (!options.dialect->accounts &&
+		    (modes[i].accounts || options.heartbeat > 0 || options.conversations > 0))
+			die("%s has no accounts: pairs, cluster, fanout and idle alone",
+			    options.dialect->name);
 		raise_descriptors();
 		ok = modes[i].run();
 		report_print(name);

@@ -55,7 +55,7 @@ static void stream_send(struct stream *stream)
 
 	stream->sent_ns[n % RING] = now_ns();
 	stream->left[n % RING] = (uint32_t)stream->receivers;
-	frame_number(&stream->frame, n);
+	options.dialect->number(&stream->frame, n);
 	conn_write(&stream->sender->conn, stream->frame.data, stream->frame.len);
 }
 
@@ -109,24 +109,19 @@ static bool member_take_number(struct member *member, uint64_t n)
 
 static void member_ack(struct member *member, const char *line)
 {
-	uint64_t seq;
-
-	if (++member->unacked < options.ack_every || !line_number(line, "\"seq\":", &seq))
+	if (!options.dialect->ack || ++member->unacked < options.ack_every)
 		return;
 	member->unacked = 0;
-	conn_print(&member->user->conn, "{\"type\":\"ack\",\"%s\":%llu,\"seq\":%llu}\n",
-		   member->target_key, (unsigned long long)member->target, (unsigned long long)seq);
+	options.dialect->ack(member->user, member->target_key, member->target, line);
 }
 
-static void member_take_message(struct member *member, const char *line)
+static void member_take_message(struct member *member, const char *line, uint64_t n)
 {
 	struct stream *stream = member->stream;
-	uint64_t n;
 
-	if (!line_number(line, "\"text\":\"", &n) || n >= stream->next)
-		die("a message that was never sent: %s", line);
-	if (!options.relay)
-		member_ack(member, line);
+	if (n >= stream->next)
+		die("a message that was never sent: number %llu", (unsigned long long)n);
+	member_ack(member, line);
 	if (!member_take_number(member, n))
 		return;
 	if (run.measuring) {
@@ -142,14 +137,18 @@ static void member_take_message(struct member *member, const char *line)
 static void on_line(struct conn *conn, char *line, size_t len)
 {
 	struct member *member = conn->owner;
+	uint64_t n;
 
-	(void)len;
-	if (options.relay || line_begins(line, "{\"type\":\"message\""))
-		member_take_message(member, line);
-	else if (line_begins(line, "{\"type\":\"ok\""))
+	switch (options.dialect->take(member->user, line, len, &n)) {
+	case ARRIVAL_MESSAGE:
+		member_take_message(member, line, n);
+		break;
+	case ARRIVAL_ANSWER:
 		member->stream->answered++;
-	else
-		expect_no_error(line);
+		break;
+	case ARRIVAL_OTHER:
+		break;
+	}
 }
 
 /* --- Making them ------------------------------------------------------------------------------------- */
@@ -192,7 +191,7 @@ static void make_pairs(void)
 
 	run_init(pairs, pairs * 2);
 	for (size_t i = 0; i < pairs * 2; i++)
-		run.users[i].id = i / 2 + 1;
+		run.users[i].room = i / 2 + 1;
 	users_login(run.users, pairs * 2, LOGIN_NEW, LOGIN_AT_A_TIME, NULL);
 	past_conversations(run.users, pairs * 2);
 	for (size_t i = 0; i < pairs; i++) {
@@ -201,7 +200,7 @@ static void make_pairs(void)
 
 		stream->sender = sender;
 		stream->receivers = 1;
-		frame_init(&stream->frame, "user", receiver->id, i);
+		options.dialect->make(&stream->frame, "user", receiver->id, i);
 		member_add(stream, sender, "user", receiver->id);
 		member_add(stream, receiver, "user", sender->id);
 	}
@@ -261,13 +260,13 @@ static void make_fanout(void)
 	run_init(1, options.users);
 	stream = &run.streams[0];
 	for (size_t i = 0; i < options.users; i++)
-		run.users[i].id = 1;
-	if (!options.relay)
+		run.users[i].room = ROOM_OF_ALL;
+	if (options.dialect->accounts)
 		make_group();
 	users_login(run.users, options.users, LOGIN_BY_TOKEN, LOGIN_AT_A_TIME, NULL);
 	stream->sender = &run.users[0];
 	stream->receivers = options.users - 1;
-	frame_init(&stream->frame, "group", group_id, 0);
+	options.dialect->make(&stream->frame, "group", group_id, 0);
 	for (size_t i = 0; i < options.users; i++)
 		member_add(stream, &run.users[i], "group", group_id);
 }
@@ -328,7 +327,7 @@ static uint64_t outstanding(uint64_t *unanswered)
 		const struct stream *stream = &run.streams[i];
 
 		count += stream->next - stream->completed;
-		if (!options.relay)
+		if (options.dialect->answers)
 			*unanswered += stream->next - stream->answered;
 	}
 	return count;

@@ -125,7 +125,7 @@ def command(subject, mode, *options, ports=None):
         words += ["--to", f"127.0.0.1:{port}"]
     for name, pid in subject.processes.items():
         words += ["--process", f"{name}={pid}"]
-    return words + (["--relay"] if subject.relay else [])
+    return words + (["--dialect", "relay"] if subject.relay else [])
 
 
 def bench(subject, mode, *options, ports=None):

@@ -171,7 +171,7 @@ def a_backlog_is_drained_and_a_history_is_read():
 def the_relay_forwards_between_pairs_and_in_a_group():
     relay = subprocess.Popen([RELAY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     port = int(relay.stdout.readline())
-    cpu = ["--relay", "--process", f"relay={relay.pid}"]
+    cpu = ["--dialect", "relay", "--process", f"relay={relay.pid}"]
     assert is_clean(bench("pairs", port, "--users", "8", *cpu))
     assert is_clean(bench("fanout", port, "--users", "9", "--window", "4", *cpu))
     assert bench("idle", port, "--users", "400", *cpu)["open_relay_bytes"] > 500
@@ -181,7 +181,7 @@ def the_relay_forwards_between_pairs_and_in_a_group():
 
 @proves()
 def what_is_wrong_is_told():
-    options = ["--relay", "--users", "2", "--window", "64"]
+    options = ["--dialect", "relay", "--users", "2", "--window", "64"]
     for change, key, count in ((lose, "lost", 2), (double, "doubled", 1), (swap, "reordered", 1)):
         result = bench("pairs", BadRelay(change).port, *options, expect=1)
         wrong = {name: result[name] for name in ("lost", "doubled", "reordered")}
