@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * chat-bench: loads a chat server or the relay beside it, and tells what that cost each server process.
+ * chat-bench: loads a chat server, the relay beside it, or a server of IRC or MQTT, and tells what that cost each server process.
  *
  * One thread and one epoll loop. Frames are formatted by hand and read by looking for the few keys that matter, so that most of
  * the machine is left to what is measured.
@@ -217,14 +217,16 @@ static inline void write_number(char *end, size_t digits, unsigned base, uint64_
 		*--end = "0123456789abcdef"[value % base];
 }
 
-/* --- How one talks to what is there: chat.c -------------------------------------------------------- */
+/* --- How one talks to what is there: chat.c, irc.c, mqtt.c -------------------------------------------- */
 
 enum arrival { ARRIVAL_MESSAGE, ARRIVAL_ANSWER, ARRIVAL_OTHER };
 
 struct dialect {
 	const char *name;
-	bool accounts; /* users register and log in; elsewhere they come and are there */
-	bool answers;  /* the sender, to each message */
+	bool accounts;	  /* users register and log in; elsewhere they come and are there */
+	bool answers;	  /* the sender, to each message */
+	bool echoes;	  /* a group's message to its sender, too */
+	size_t at_a_time; /* who log in, at most; 0: as many as are asked to */
 	/* How long the first line or packet is; 0: it is not whole. */
 	size_t (*cut)(char *data, size_t len);
 	/* Asks for it; and whether this is the end of the answer. */
@@ -238,7 +240,7 @@ struct dialect {
 	/* The message in this line, and those before it. NULL: there are no acks, or each is taken with one. */
 	void (*ack)(struct user *user, const char *target_key, uint64_t target, const char *line);
 };
-extern const struct dialect dialect_chat, dialect_relay;
+extern const struct dialect dialect_chat, dialect_relay, dialect_irc, dialect_mqtt;
 
 /* Of chat. A line that should not have come ends the program, with what it says. */
 void expect_no_error(const char *line);

@@ -265,7 +265,7 @@ static void make_fanout(void)
 		make_group();
 	users_login(run.users, options.users, LOGIN_BY_TOKEN, LOGIN_AT_A_TIME, NULL);
 	stream->sender = &run.users[0];
-	stream->receivers = options.users - 1;
+	stream->receivers = options.users - !options.dialect->echoes;
 	options.dialect->make(&stream->frame, "group", group_id, 0);
 	for (size_t i = 0; i < options.users; i++)
 		member_add(stream, &run.users[i], "group", group_id);

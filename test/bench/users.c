@@ -98,6 +98,8 @@ void users_login(struct user *users, size_t count, enum login_how how, size_t at
 	login.started = login.done = 0;
 	login.how = how;
 	login.latencies = latencies;
+	if (options.dialect->at_a_time > 0 && at_a_time > options.dialect->at_a_time)
+		at_a_time = options.dialect->at_a_time;
 	while (login.started < count && login.started < at_a_time)
 		login_start_next();
 	loop_until(&login.done, count, "logins");
