@@ -30,7 +30,7 @@ def build():
 class Subject:
     """Ports, and the processes whose CPU counts, each by its name. It is finished at the end of a `with`."""
 
-    title, relay = "", False
+    title, dialect = "", "chat"
 
     def __enter__(self):
         return self
@@ -42,7 +42,7 @@ class Subject:
 class Relay(Subject):
     """The floor. It ends with its input."""
 
-    title, relay = "a bare libevent relay: no JSON, no store", True
+    title, dialect = "a bare libevent relay: no JSON, no store", "relay"
 
     def __init__(self):
         self.start()
@@ -120,12 +120,12 @@ class Cluster(Subject):
 
 def command(subject, mode, *options, ports=None):
     """The load generator's, for this one: at all of its ports, or at some."""
-    words = [BUILD / "test/bench/chat-bench", mode, "--json", *map(str, options)]
+    words = [BUILD / "test/bench/chat-bench", mode, "--json", "--dialect", subject.dialect, *map(str, options)]
     for port in ports or subject.ports:
         words += ["--to", f"127.0.0.1:{port}"]
     for name, pid in subject.processes.items():
         words += ["--process", f"{name}={pid}"]
-    return words + (["--dialect", "relay"] if subject.relay else [])
+    return words
 
 
 def bench(subject, mode, *options, ports=None):

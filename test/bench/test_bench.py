@@ -13,6 +13,7 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 
+import others  # noqa: E402
 from chatd import INSTRUMENTED, Node, proves, run  # noqa: E402
 
 BENCH, RELAY = os.environ["CHAT_BENCH"], os.environ["BENCH_RELAY"]
@@ -31,30 +32,81 @@ def is_clean(result):
     return result["deliveries"] > 0 and not any(result[key] for key in ("lost", "doubled", "reordered", "unanswered"))
 
 
-class BadRelay(threading.Thread):
-    """Two connections; what the one sends the other is given, but for the lines that `change` changes: it is given their number."""
+def relay_joins(file):
+    assert file.readline().startswith(b"join ")
+    file.write(b'{"id":2}\n')
 
-    def __init__(self, change):
+
+def irc_joins(file):
+    assert file.readline().startswith(b"NICK b") and file.readline().startswith(b"USER ")
+    file.write(b":irc.local 001 b :Welcome\r\nPING :there?\r\n")
+    file.flush()
+    assert file.readline() == b"PONG :there?\r\n"
+    file.write(b":irc.local 422 b :No MOTD\r\n")
+
+
+def mqtt_packet(file):
+    """With its header, whose length has seven bits to a byte; b"" at the end."""
+    packet, rest, shift = file.read(1), 0, 0
+    while packet and (len(packet) == 1 or packet[-1] & 128):
+        packet += file.read(1)
+        rest |= (packet[-1] & 127) << shift
+        shift += 7
+    return packet + file.read(rest)
+
+
+def mqtt_joins(file):
+    assert mqtt_packet(file)[0] == 0x10 and mqtt_packet(file)[0] == 0x82
+    file.write(b"\x20\2\0\0" + b"\x90\3\0\1\1")
+
+
+def mqtt_answer(packet):
+    """PUBACK, of the id behind the topic: the length of a packet with a text of 200 bytes has two."""
+    at = 3 + 2 + int.from_bytes(packet[3:5], "big")
+    return b"\x40\2" + packet[at:at + 2]
+
+
+class Fake:
+    """What a server of a dialect does at a login, takes for a message, answers to it, and says before it."""
+
+    def __init__(self, joins, reads=lambda file: file.readline(), answer=lambda message: b"", prefix=b""):
+        self.joins, self.reads, self.answer, self.prefix = joins, reads, answer, prefix
+
+
+FAKES = {"relay": Fake(relay_joins), "irc": Fake(irc_joins, prefix=b":b!~bench@127.0.0.1 "), "mqtt": Fake(mqtt_joins, mqtt_packet, mqtt_answer)}
+
+
+class BadRelay(threading.Thread):
+    """
+    Two connections; what the one sends the other is given, in three pieces, but for the messages that `change` changes: it is given their
+    number. `acked` is what the other one has said, `due` what they have to say.
+    """
+
+    def __init__(self, dialect, change):
         super().__init__(daemon=True)
-        self.change = change
+        self.fake, self.change = FAKES[dialect], change
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
+        self.due, self.acked = b"", b""
         self.start()
 
     def run(self):
-        ends = []
-        for _ in range(2):
-            end = self.listener.accept()[0]
-            file = end.makefile("rwb")
-            assert file.readline().startswith(b"join ")
-            file.write(b'{"id":2}\n')
-            file.flush()
-            ends.append(file)
-        for line in ends[0]:
-            number = int(re.search(rb'"text":"(\d{10})', line)[1])
-            for other in self.change(number, line):
-                ends[1].write(other)
-            ends[1].flush()
+        sender, receiver = self.accept(), self.accept()
+        while message := self.fake.reads(sender):
+            sender.write(self.fake.answer(message))
+            sender.flush()
+            for other in self.change(int(re.search(rb"(\d{10})x", message)[1]), message):
+                for piece in (self.fake.prefix + other[:2], other[2:9], other[9:]):
+                    receiver.write(piece)
+                    receiver.flush()
+                self.due += self.fake.answer(other)
+        self.acked = receiver.read()
+
+    def accept(self):
+        file = self.listener.accept()[0].makefile("rwb")
+        self.fake.joins(file)
+        file.flush()
+        return file
 
 
 def lose(number, line):
@@ -69,7 +121,7 @@ def swap(number, line, kept=[]):
     if number == 7:
         kept.append(line)
         return []
-    return [line, kept[0]] if number == 8 else [line]
+    return [line, kept.pop()] if number == 8 else [line]
 
 
 @proves()
@@ -181,11 +233,29 @@ def the_relay_forwards_between_pairs_and_in_a_group():
 
 @proves()
 def what_is_wrong_is_told():
-    options = ["--dialect", "relay", "--users", "2", "--window", "64"]
-    for change, key, count in ((lose, "lost", 2), (double, "doubled", 1), (swap, "reordered", 1)):
-        result = bench("pairs", BadRelay(change).port, *options, expect=1)
-        wrong = {name: result[name] for name in ("lost", "doubled", "reordered")}
-        assert wrong == {"lost": 0, "doubled": 0, "reordered": 0, key: count}, wrong
+    options = ["--users", "2", "--window", "64", "--text", "200"]
+    wrongs = {lose: ("lost", 2), double: ("doubled", 1), swap: ("reordered", 1)}
+    for dialect, change in (("relay", lose), *((dialect, change) for dialect in FAKES for change in (double, swap))):
+        key, count = wrongs[change]
+        relay = BadRelay(dialect, change)
+        result = bench("pairs", relay.port, "--dialect", dialect, *options, expect=1)
+        wrong = {name: result[name] for name in ("lost", "doubled", "reordered", "unanswered")}
+        assert wrong == {"lost": 0, "doubled": 0, "reordered": 0, "unanswered": 0, key: count}, (dialect, wrong)
+        relay.join(10)
+        assert relay.acked == relay.due, (dialect, relay.acked, relay.due)
+
+
+@proves()
+def servers_of_other_protocols_are_measured_where_they_are_installed():
+    for daemon in others.installed():
+        server = daemon().start()
+        try:
+            cpu = ["--dialect", daemon.dialect, "--process", f"{daemon.name}={server.process.pid}"]
+            assert is_clean(bench("pairs", server.port, "--users", "8", *cpu))
+            assert is_clean(bench("fanout", server.port, "--users", "9", "--window", "4", *cpu))
+            assert bench("idle", server.port, "--users", "400", *cpu)[f"open_{daemon.name}_bytes"] > 200
+        finally:
+            server.finish()
 
 
 run(globals())
