@@ -30,10 +30,7 @@ class Daemon(servers.Server):
 
 
 class Ngircd(Daemon):
-    """
-    Whatever is set, it takes three commands of a connection at a turn, and cuts off who has 2,048 bytes waiting: sixteen texts of a
-    hundred bytes are less.
-    """
+    """No penalties. Whatever is set, it takes three lines of a connection at a turn of its loop."""
 
     name = program = "ngircd"
     dialect, protocol = "irc", "IRC"
