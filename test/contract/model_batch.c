@@ -13,7 +13,24 @@ enum {
 
 enum { KEY_GROUP = 1000 };
 
-/* Whom and what an operation that is not wide concerns. */
+/* Who has that token, as far as the batch does not change it. */
+static chat_id owner_of(struct chat_view token)
+{
+	for (chat_id user = 1; user <= model.user_count; user++)
+		for (size_t i = 0; i < model.users[user].device_count; i++)
+			if (chat_view_equal(model.users[user].devices[i].token, token))
+				return user;
+	return 0;
+}
+
+static chat_id user_of_open(const struct chat_op *op)
+{
+	const struct chat_op_session_open *open = &op->u.session_open;
+
+	return open->user != 0 ? open->user : owner_of(open->token);
+}
+
+/* Whom and what an operation concerns that is not wide, or one of a crowd's. */
 static size_t keys_of(const struct chat_op *op, unsigned keys[KEYS_MAX])
 {
 	const struct chat_target *target = NULL;
@@ -25,6 +42,18 @@ static size_t keys_of(const struct chat_op *op, unsigned keys[KEYS_MAX])
 		break;
 	case CHAT_OP_PASSWORD_SET:
 		user = op->u.password_set.user;
+		break;
+	case CHAT_OP_SESSION_OPEN:
+		user = user_of_open(op);
+		break;
+	case CHAT_OP_SESSION_CLOSE:
+		user = op->u.session_close.user;
+		break;
+	case CHAT_OP_SYNC:
+		for (size_t i = 0; i < op->u.sync.count; i++)
+			keys[count++] = (unsigned)op->u.sync.items[i].user;
+		return count;
+	case CHAT_OP_FRIENDS_ONLINE:
 		break;
 	case CHAT_OP_DEVICES:
 		user = op->u.devices.user;
@@ -82,10 +111,22 @@ static size_t keys_of(const struct chat_op *op, unsigned keys[KEYS_MAX])
 	return count;
 }
 
+/* It may be anybody's. */
+static bool is_of_anybody(const struct chat_op *op)
+{
+	return op->kind == CHAT_OP_SESSION_CLOSE && op->u.session_close.user == 0;
+}
+
 static bool have_to_do(const struct chat_op *a, const struct chat_op *b)
 {
 	unsigned left[KEYS_MAX], right[KEYS_MAX];
 	size_t left_count = keys_of(a, left), right_count = keys_of(b, right);
+
+	if (is_of_anybody(a) || is_of_anybody(b))
+		return true;
+	if (a->kind == CHAT_OP_SESSION_OPEN && b->kind == CHAT_OP_SESSION_OPEN &&
+	    chat_view_equal(a->u.session_open.token, b->u.session_open.token))
+		return true;
 
 	for (size_t i = 0; i < left_count; i++)
 		for (size_t k = 0; k < right_count; k++)
@@ -142,25 +183,42 @@ static bool has_room(const struct work_row *row, size_t made)
 	       (row->kind != CHAT_OP_GROUP_CREATE || model.conv_count < GROUPS_USUAL);
 }
 
+enum sort { TEXTS, CELLED, CROWD, ANYTHING };
+
+static const struct work_row *row_of_sort(enum sort sort, unsigned crowd, size_t made)
+{
+	const struct work_row *row = sort == TEXTS   ? &work_text_row
+				     : sort == CROWD ? work_crowd_row(crowd)
+						     : work_some_row();
+
+	while (!has_room(row, made) || (sort == CELLED && row->wide))
+		row = work_some_row();
+	return row;
+}
+
 void work_batch(struct chat_op **ops, size_t count)
 {
-	enum { TEXTS, CELLED, ANYTHING } sort;
-	uint32_t chance = chance_below(&work.chance, 100);
+	unsigned chance = chance_below(&work.chance, 100), crowd = chance_below(&work.chance, 100);
+	enum sort sort = chance < 30   ? TEXTS
+			 : chance < 55 ? CELLED
+			 : chance < 75 ? CROWD
+				       : ANYTHING;
+	/* A crowd is of few people, who meet themselves. */
+	int cell = sort == CROWD ? (int)chance_below(&work.chance, CELLS) : -1;
 
-	sort = chance < 35 ? TEXTS : chance < 70 ? CELLED : ANYTHING;
+	work.crowd = sort == CROWD;
 	for (size_t i = 0; i < count; i++) {
-		const struct work_row *row = sort == TEXTS ? &work_text_row : work_some_row();
+		const struct work_row *row = row_of_sort(sort, crowd, i);
 
-		while (!has_room(row, i) || (sort == CELLED && row->wide))
-			row = work_some_row();
-		work.cell = sort == CELLED ? (int)chance_below(&work.chance, CELLS) : -1;
+		work.cell = sort == CELLED ? (int)chance_below(&work.chance, CELLS) : cell;
 		ops[i] = work_make(row);
 		ops[i]->lane = 1;
 		if (sort == TEXTS)
 			lane_of_conversation(ops[i]);
 	}
 	work.cell = -1;
-	if (sort == CELLED)
+	work.crowd = false;
+	if (sort == CELLED || sort == CROWD)
 		lanes_by_need(ops, count);
 }
 

@@ -87,6 +87,7 @@ extern struct work {
 	unsigned token;	       /* likewise */
 	struct chat_view lost; /* a token that was, or is to be, revoked */
 	int cell;	       /* of the people and groups that are to be chosen from; -1: all */
+	bool crowd;	       /* of people who are there: little that is new, or unknown */
 } work;
 
 enum { CELLS = 3 }; /* people and groups that have nothing to do with those of other cells */
@@ -100,6 +101,8 @@ struct work_row {
 };
 
 const struct work_row *work_some_row(void);
+/* What a crowd does at once; which that is, of a hundred, is chosen for all of it. */
+const struct work_row *work_crowd_row(unsigned chance);
 extern const struct work_row work_text_row, work_person_row;
 struct chat_op *work_make(const struct work_row *row);
 

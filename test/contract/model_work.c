@@ -222,7 +222,7 @@ static struct chat_view some_device(chat_id user)
 {
 	const struct model_user *found = model_user(user);
 
-	if (found && found->device_count > 0 && percent(80))
+	if (found && found->device_count > 0 && percent(work.crowd ? 98 : 80))
 		return found->devices[work_chance((uint32_t)found->device_count)].name;
 	return word(PICK(devices));
 }
@@ -308,7 +308,7 @@ static void make_session_open(struct chat_op *op)
 	struct chat_presence_at place = some_place(user, &name);
 
 	device = model_device(user, name);
-	if (device && device->token.len > 0 && percent(30)) {
+	if (device && device->token.len > 0 && percent(work.crowd ? 60 : 30)) {
 		open->token = device->token;
 	} else if (percent(35)) {
 		open->token = work.lost.len > 0 && percent(70)
@@ -322,8 +322,9 @@ static void make_session_open(struct chat_op *op)
 	}
 	open->token_expires_ms = work.now_ms + work_chance(400000);
 	open->replace = percent(50);
-	open->at = (struct chat_presence_at){word(PICK(nodes)), ++work.session};
 	open->stale = percent(15) ? place.session : 0;
+	open->at.node = open->stale != 0 && percent(70) ? place.node : word(PICK(nodes));
+	open->at.session = ++work.session;
 	open->lease_ms = LEASE_MS;
 }
 
@@ -337,7 +338,7 @@ static void make_session_close(struct chat_op *op)
 	if (close->revoke)
 		note_token(model_device(close->user, close->device));
 	close->lease_ms = LEASE_MS;
-	if (!percent(15))
+	if (!percent(work.crowd ? 1 : 15))
 		return;
 	close->user = 0;
 	close->device = (struct chat_view){0};
@@ -439,6 +440,13 @@ static void make_target_check(struct chat_op *op)
 	op->u.target_check.strict = percent(50);
 }
 
+static bool is_online(const struct chat_sync_item *item)
+{
+	const struct model_device *device = model_device(item->user, item->device);
+
+	return device && device->at.node.len > 0;
+}
+
 static void make_sync(struct chat_op *op)
 {
 	struct chat_op_sync *sync = &op->u.sync;
@@ -450,8 +458,10 @@ static void make_sync(struct chat_op *op)
 	for (size_t i = 0; i < sync->count; i++) {
 		struct chat_sync_item *item = &sync->items[i];
 
-		item->user = some_user();
-		item->session = some_place(item->user, &item->device).session;
+		do {
+			item->user = some_user();
+			item->session = some_place(item->user, &item->device).session;
+		} while (work.crowd && !is_online(item) && percent(95));
 	}
 }
 
@@ -499,7 +509,7 @@ static void make_friends(struct chat_op *op)
 	struct chat_op_friends *page = &op->u.friends;
 
 	page->user = some_user();
-	page->after = percent(50) ? 0 : some_user();
+	page->after = percent(70) ? 0 : some_user();
 	page->limit = 1 + work_chance(6);
 	page->lease_ms = LEASE_MS;
 	page->unless_online = op->kind == CHAT_OP_FRIENDS_ONLINE && percent(30);
@@ -623,17 +633,39 @@ static const struct work_row rows[] = {
 const struct work_row work_text_row = {CHAT_OP_APPEND, 0, false, make_text};
 const struct work_row work_person_row = {CHAT_OP_USER_CREATE, 0, true, make_user_create};
 
-const struct work_row *work_some_row(void)
+/* What a crowd does at once: comes and goes, acknowledges, or asks who is there. */
+static const struct work_row session_rows[] = {
+	{CHAT_OP_SESSION_OPEN, 60, true, make_session_open},
+	{CHAT_OP_SESSION_CLOSE, 30, true, make_session_close},
+	{CHAT_OP_SYNC, 20, true, make_sync},
+};
+static const struct work_row marks_row = {CHAT_OP_MARKS, 0, false, make_marks};
+static const struct work_row online_row = {CHAT_OP_FRIENDS_ONLINE, 0, true, make_friends};
+
+static const struct work_row *row_of(const struct work_row *row, size_t count)
 {
-	const struct work_row *row = rows;
 	unsigned total = 0, at;
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		total += rows[i].weight;
+	for (size_t i = 0; i < count; i++)
+		total += row[i].weight;
 	at = work_chance(total);
 	for (; at >= row->weight; row++)
 		at -= row->weight;
 	return row;
+}
+
+const struct work_row *work_some_row(void)
+{
+	return row_of(rows, sizeof(rows) / sizeof(rows[0]));
+}
+
+const struct work_row *work_crowd_row(unsigned chance)
+{
+	if (chance < 30)
+		return &marks_row;
+	if (chance < 50)
+		return &online_row;
+	return row_of(session_rows, sizeof(session_rows) / sizeof(session_rows[0]));
 }
 
 struct chat_op *work_make(const struct work_row *row)
@@ -642,8 +674,8 @@ struct chat_op *work_make(const struct work_row *row)
 
 	assert(op);
 	/* Clocks of several nodes differ a little. */
-	work.now_ms += work_chance(1500);
-	op->now_ms = percent(10) ? work.now_ms - work_chance(1000) : work.now_ms;
+	work.now_ms += work_chance(work.crowd ? 60 : 400);
+	op->now_ms = percent(10) ? work.now_ms - work_chance(300) : work.now_ms;
 	row->make(op);
 	return op;
 }
