@@ -23,6 +23,14 @@ static inline size_t lane_slot(const struct chat_op *op)
 
 _Static_assert(LANE_SLOTS == 1 << (64 - 52), "the shift must give the number of a slot");
 
+/* Whether MySQL does many of that kind in as many round trips as one, and need not be spared them. */
+static inline bool op_goes_together(enum chat_op_kind kind)
+{
+	return kind == CHAT_OP_APPEND || kind == CHAT_OP_MARKS || kind == CHAT_OP_SESSION_OPEN ||
+	       kind == CHAT_OP_SESSION_CLOSE || kind == CHAT_OP_SYNC ||
+	       kind == CHAT_OP_FRIENDS_ONLINE;
+}
+
 /* CHAT_ERR_INVALID with the reason where no backend is meant. */
 CHAT_MUST_CHECK int chat_backend_kind_parse(const char *url, enum backend_kind *out,
 					    struct chat_store_error *error);

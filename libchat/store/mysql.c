@@ -2,7 +2,7 @@
 /*
  * The MySQL backend: one connection, on which batches are run, each one transaction.
  *
- *   START TRANSACTION and sends together (mysql_append.c) -> the rest by the rules -> COMMIT
+ *   START TRANSACTION -> sends, marks, logins, each together (mysql_append.c ...) -> the rest by the rules -> COMMIT
  *
  * READ COMMITTED: what a rule reads after it took its lock is what stands, not what stood when the transaction began. A deadlock,
  * a lock that was waited for too long and a key that somebody else inserted meanwhile undo the transaction, which is
@@ -70,18 +70,20 @@ static bool handle_ask(MYSQL *handle, const char *sql, char *out, size_t out_len
 	return ok;
 }
 
-/* What every connection is set to. */
+/*
+ * What every connection is set to. A long list of values is looked up in an index, however long it is: MariaDB alone makes a table of one
+ * of a thousand, and joins it in an order of its own.
+ */
 static bool handle_configure(MYSQL *handle)
 {
-	char lock_wait[64];
+	char text[256];
 
-	snprintf(lock_wait, sizeof(lock_wait), "SET SESSION innodb_lock_wait_timeout=%d",
+	snprintf(text, sizeof(text),
+		 "SET SESSION sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION',"
+		 "innodb_lock_wait_timeout=%d/*M!100303 ,in_predicate_conversion_threshold=0 */",
 		 MYSQL_LOCK_WAIT_S);
-	return mysql_query(handle,
-			   "SET SESSION sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'") ==
-		       0 &&
-	       mysql_query(handle, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED") == 0 &&
-	       mysql_query(handle, lock_wait) == 0;
+	return mysql_query(handle, text) == 0 &&
+	       mysql_query(handle, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED") == 0;
 }
 
 /* A server that only follows another, after a failover, say, takes no writes. */
@@ -196,6 +198,27 @@ static enum outcome mysql_undo(struct mysql *mysql)
 	return error_is_of_conflict(error) ? OUTCOME_AGAIN : OUTCOME_FAILED;
 }
 
+static mysql_family *const families[] = {chat_mysql_append, chat_mysql_marks, chat_mysql_sessions,
+					 chat_mysql_friends};
+
+/* What can be done together. Returns whether it is all: then it has committed too. */
+static bool mysql_run_together(struct mysql *mysql, struct chat_op **ops, size_t count, bool *done)
+{
+	bool all = true;
+
+	chat_mysql_trip_clear(mysql);
+	chat_mysql_trip_add(mysql, NULL, "START TRANSACTION");
+	for (size_t i = 0; i < sizeof(families) / sizeof(*families) && !mysql->db.failed; i++)
+		families[i](mysql, ops, count, done);
+	for (size_t i = 0; i < count && all; i++)
+		all = done[i];
+	if (all)
+		chat_mysql_trip_add(mysql, NULL, "COMMIT");
+	mysql->committing = all && !mysql->db.failed;
+	chat_mysql_trip_run(mysql);
+	return all;
+}
+
 /* What was not done together, by the rules. */
 static void mysql_run_rest(struct mysql *mysql, struct chat_op **ops, size_t count,
 			   const bool *done)
@@ -224,7 +247,7 @@ static enum outcome mysql_try(struct mysql *mysql, struct chat_op **ops, size_t 
 	chat_mysql_prepare(mysql);
 	for (size_t i = 0; i < count; i++)
 		ops[i]->code = CHAT_CODE_OK;
-	if (!db->failed && !chat_mysql_append(mysql, ops, count, done) && !db->failed)
+	if (!db->failed && !mysql_run_together(mysql, ops, count, done) && !db->failed)
 		mysql_run_rest(mysql, ops, count, done);
 	if (db->failed)
 		return mysql_undo(mysql);
@@ -310,9 +333,12 @@ static void mysql_destroy(struct chat_backend *backend)
 	struct mysql *mysql = (struct mysql *)backend;
 
 	mysql_disconnect(mysql);
-	free(mysql->text.data);
+	free(mysql->trip.text.data);
 	free(mysql->saved);
 	free(mysql->sends);
+	free(mysql->acks);
+	free(mysql->tells);
+	chat_mysql_sessions_destroy(mysql->sessions);
 	free(mysql);
 }
 
@@ -323,6 +349,25 @@ static const struct chat_backend_ops mysql_ops = {
 };
 
 /* --- Opening ----------------------------------------------------------------------------------------- */
+
+static struct mysql *mysql_new(void)
+{
+	struct mysql *mysql = calloc(1, sizeof(*mysql));
+
+	if (!mysql)
+		return NULL;
+	mysql->db.base.ops = &mysql_ops;
+	mysql->db.driver = &chat_mysql_driver;
+	mysql->saved = calloc(CHAT_POOL_BATCH_MAX, sizeof(*mysql->saved));
+	mysql->sends = chat_mysql_sends_create();
+	mysql->acks = chat_mysql_acks_create();
+	mysql->sessions = chat_mysql_sessions_create();
+	mysql->tells = chat_mysql_tells_create();
+	if (mysql->saved && mysql->sends && mysql->acks && mysql->sessions && mysql->tells)
+		return mysql;
+	mysql_destroy(&mysql->db.base);
+	return NULL;
+}
 
 static int mysql_check(struct mysql *mysql, struct chat_store_error *error)
 {
@@ -336,22 +381,16 @@ static int mysql_check(struct mysql *mysql, struct chat_store_error *error)
 int chat_mysql_open(const char *url, const struct chat_store_limits *limits,
 		    struct chat_backend **out, struct chat_store_error *error)
 {
-	struct mysql *mysql = calloc(1, sizeof(*mysql));
+	struct mysql *mysql = mysql_new();
 	int err = CHAT_ERR_NOMEM;
 
 	error->text[0] = '\0';
-	if (mysql)
-		mysql->saved = calloc(CHAT_POOL_BATCH_MAX, sizeof(*mysql->saved));
-	if (mysql)
-		mysql->sends = chat_mysql_sends_create();
-	if (mysql && mysql->saved && mysql->sends) {
-		mysql->db.base.ops = &mysql_ops;
-		mysql->db.driver = &chat_mysql_driver;
+	if (mysql) {
 		mysql->db.limits = *limits;
 		err = chat_mysql_url_parse(url, &mysql->url, error);
-		if (err == 0)
-			err = mysql_check(mysql, error);
 	}
+	if (err == 0)
+		err = mysql_check(mysql, error);
 	if (err != 0) {
 		if (mysql)
 			mysql_destroy(&mysql->db.base);

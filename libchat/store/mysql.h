@@ -4,7 +4,11 @@
  *
  *   mysql.c         batches: transactions, their retries, failover
  *   mysql_driver.c  the driver under the rules: prepared statements
- *   mysql_append.c  sends, many in a few statements
+ *   mysql_trip.c    round trips of many statements; on them go, each many together:
+ *   mysql_append.c  sends
+ *   mysql_mark.c    delivered marks
+ *   mysql_session.c logins, the ends of sessions, what they missed
+ *   mysql_friend.c  whose friends are online
  *   mysql_url.c     where the servers are
  *   mysql_schema.c  versions and migrations
  */
@@ -15,6 +19,7 @@
 
 #include "chat/hosts.h"
 #include "store/db.h"
+#include "store/mysql_trip.h"
 
 enum {
 	MYSQL_CONNECT_S = 3,	  /* to one host */
@@ -53,13 +58,6 @@ struct mysql_statement {
 	size_t rooms[MYSQL_COLUMNS_MAX];
 };
 
-/* A growing text of SQL. */
-struct mysql_text {
-	char *data;
-	size_t len, room;
-	bool failed; /* memory is out */
-};
-
 struct mysql {
 	struct db db;
 	MYSQL *handle; /* NULL: not connected */
@@ -71,8 +69,11 @@ struct mysql {
 	bool committing; /* the COMMIT was sent: when the connection is lost then, nobody knows the outcome */
 	unsigned expects_known; /* transactions that are to look for their cids first */
 	struct mysql_statement statements[DB_STATEMENTS];
-	struct mysql_text text;
-	struct mysql_sends *sends; /* of mysql_append.c */
+	struct mysql_trip trip;
+	struct mysql_sends *sends;
+	struct mysql_acks *acks;
+	struct mysql_sessions *sessions;
+	struct mysql_tells *tells;
 	struct chat_op
 		*saved; /* CHAT_POOL_BATCH_MAX operations as they came, for another attempt */
 };
@@ -88,18 +89,18 @@ void chat_mysql_forget_statements(struct mysql *mysql);
 /* Runs a text of SQL that gives no rows. */
 void chat_mysql_execute(struct mysql *mysql, const char *sql, size_t len);
 
-void chat_mysql_text_add(struct mysql_text *text, const char *format, ...) CHAT_PRINTF(2, 3);
-/* A value: quoted, or as hexadecimal digits; NULL where it is empty. */
-void chat_mysql_text_quote(struct mysql *mysql, struct mysql_text *text, struct chat_view value);
-void chat_mysql_text_hex(struct mysql_text *text, struct chat_view value);
-
 /*
- * Begins the transaction and executes those of the operations that are plain sends into conversations that have begun, in as many
- * statements whatever their number, and marks them done. Returns whether it is all of them: then it has committed too. The rest is
- * the rules' to execute, in order, and the caller's to commit.
+ * The families: each executes those of the operations that are its own and plain, together, and marks them done; what it changes waits in
+ * the trip. The rest is the rules' to execute, in order.
  */
-bool chat_mysql_append(struct mysql *mysql, struct chat_op **ops, size_t count, bool *done);
+typedef void mysql_family(struct mysql *mysql, struct chat_op **ops, size_t count, bool *done);
+
+mysql_family chat_mysql_append, chat_mysql_marks, chat_mysql_sessions, chat_mysql_friends;
 CHAT_MUST_CHECK struct mysql_sends *chat_mysql_sends_create(void);
+CHAT_MUST_CHECK struct mysql_acks *chat_mysql_acks_create(void);
+CHAT_MUST_CHECK struct mysql_tells *chat_mysql_tells_create(void);
+CHAT_MUST_CHECK struct mysql_sessions *chat_mysql_sessions_create(void);
+void chat_mysql_sessions_destroy(struct mysql_sessions *sessions);
 
 /* Whether the schema is the one that this program knows. CHAT_ERR_VERSION, CHAT_ERR_UNAVAILABLE with the reason. */
 CHAT_MUST_CHECK int chat_mysql_schema_check(MYSQL *handle, struct chat_store_error *error);

@@ -9,9 +9,9 @@
  * SQLite has one writer and some readers; MySQL has writers alone, which execute reads too.
  *
  * A lane takes all that waits, up to a bound, into one transaction: group commit without a timer, so that
- * throughput grows with the load. Where one more costs round trips, as all but an append does on MySQL, few of these are taken
- * at a time, and appends pass those that wait: a crowd that logs in does not hold up who writes. Nor are appends spread over the
- * writers before they fill one: one transaction of forty costs much less than four of ten.
+ * throughput grows with the load. Where one more costs round trips, as most kinds do on MySQL, few of these are taken at a time.
+ * There the first writer is for messages, and what comes in crowds (logins, marks) for the others: a crowd does not hold up who
+ * writes. Nor is what goes together spread over the writers before it fills one: a transaction of forty costs much less than four of ten.
  *
  * Order. Operations of equal op->lane run in the order they were submitted, though reads have lanes of their
  * own: each value of op->lane falls into a slot, one of the users' or of the conversations', which belongs to one writer and
@@ -35,10 +35,11 @@
 enum {
 	POOL_READ_BATCH_MAX =
 		32, /* reads in one transaction: their answers come together, so not too many */
-	POOL_SINGLES_MAX = 16, /* of a MySQL writer: what is no append, in one transaction */
+	POOL_SINGLES_MAX =
+		16, /* of a MySQL writer: what does not go together, in one transaction */
 	POOL_SCAN_MAX =
 		8 * CHAT_POOL_BATCH_MAX, /* operations looked at for one batch; the rest waits */
-	POOL_FILL = 256,		 /* a writer with so much to do gets no more appends */
+	POOL_FILL = 256, /* a writer with so much to do gets no more that goes together */
 	POOL_LATE_MS =
 		20, /* nor does one whose transaction takes so long: it waits for a lock, say */
 	POOL_WRITERS_MAX = 64,
@@ -84,7 +85,7 @@ struct chat_pool {
 	size_t lane_count;
 	size_t writer_count;
 	size_t reader_count;
-	size_t singles_max; /* operations of a writer's transaction that are no appends */
+	size_t singles_max; /* operations of a writer's transaction that do not go together */
 	pthread_t *threads;
 	size_t thread_count;
 	struct slot slots[2 * LANE_SLOTS]; /* the users', the conversations' */
@@ -137,14 +138,14 @@ static bool op_is_urgent(const struct chat_op *op)
 	return op->kind == CHAT_OP_APPEND || op->kind == CHAT_OP_NODE_BEAT;
 }
 
-/* The writer of a slot that has none at the moment. Appends fill the first before the next; the crowd has the others. */
+/* The writer of a slot that has none at the moment. What goes together fills one before the next. */
 static size_t pool_choose_writer(const struct chat_pool *pool, const struct chat_op *op)
 {
-	size_t least = 0;
+	size_t first = op_is_urgent(op) || pool->writer_count == 1 ? 0 : 1, least = first;
 
-	if (!op_is_urgent(op) && pool->writer_count > 1)
-		return 1 + lane_slot(op) % (pool->writer_count - 1);
-	for (size_t i = 0; i < pool->writer_count; i++) {
+	if (first > 0 && !op_goes_together(op->kind))
+		return first + lane_slot(op) % (pool->writer_count - first);
+	for (size_t i = first; i < pool->writer_count; i++) {
 		if (!lane_is_busy(&pool->lanes[i]))
 			return i;
 		if (pool->lanes[i].waiting < pool->lanes[least].waiting)
@@ -194,7 +195,8 @@ static bool writer_takes(struct lane *lane, const struct chat_op *op, size_t *si
 
 	if (slot->reads > 0 || slot->passed == lane->turn)
 		return false;
-	if (!op_is_urgent(op) && (*singles)++ >= lane->pool->singles_max) {
+	if (!op_goes_together(op->kind) && !op_is_urgent(op) &&
+	    (*singles)++ >= lane->pool->singles_max) {
 		slot->passed = lane->turn;
 		return false;
 	}

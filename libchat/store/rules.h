@@ -47,9 +47,19 @@ struct chat_mark_state *chat_rule_mark_states(struct db *db, struct chat_op *op,
 					      struct chat_view device, bool behind, size_t *count,
 					      uint32_t *pending);
 
+/* The columns of a conversation c, its member m and a device's mark k, of which chat_rule_mark_state makes a state. */
+#define RULE_MARK_STATE "c.id,c.low,c.high,c.last_seq,c.epoch,m.joined_seq,k.delivered_seq"
+enum { RULE_MARK_STATE_COLUMNS = 7 };
+/* Whether it is one that is told: of a session that may be `behind`, that which is not and concerns no group is not. */
+bool chat_rule_mark_state(chat_id user, const uint64_t *row, bool behind,
+			  struct chat_mark_state *out, uint32_t *pending);
+
 struct rule_digest {
 	unsigned char bytes[32];
 };
+
+/* A token is 32 random bytes: a plain hash hides it well enough, and nobody reads a token out of a stolen file. A view of *digest. */
+struct chat_view chat_rule_token_hash(struct rule_digest *digest, struct chat_view token);
 
 /* Of what was sent first, byte by byte: a later edit does not change what a cid stands for. A view of *digest. */
 struct chat_view chat_rule_digest(struct rule_digest *digest, const struct chat_op_append *append);

@@ -175,34 +175,44 @@ static struct chat_target target_of(chat_id user, uint64_t id, chat_id low, chat
 	return (struct chat_target){.user = low == user ? high : low};
 }
 
+bool chat_rule_mark_state(chat_id user, const uint64_t *row, bool behind,
+			  struct chat_mark_state *out, uint32_t *pending)
+{
+	*out = (struct chat_mark_state){
+		.target = target_of(user, row[0], row[1], row[2]),
+		.last_seq = row[3],
+		.epoch = (uint32_t)row[4],
+		.delivered_seq = further(row[5], row[6]),
+	};
+	if (out->last_seq > out->delivered_seq) {
+		(*pending)++;
+		return true;
+	}
+	return !behind || out->target.group != 0;
+}
+
 struct chat_mark_state *chat_rule_mark_states(struct db *db, struct chat_op *op, chat_id user,
 					      struct chat_view device, bool behind, size_t *count,
 					      uint32_t *pending)
 {
 	struct db_list list = {.item_size = sizeof(struct chat_mark_state)};
-	struct db_rows *row = chat_db_query(
-		db,
-		"SELECT c.id,c.low,c.high,c.last_seq,c.epoch,m.joined_seq,k.delivered_seq"
-		" FROM member m JOIN conversation c ON c.id=m.conversation LEFT JOIN mark k"
-		" ON k.user=m.user AND k.device=? AND k.conversation=m.conversation"
-		" WHERE m.user=?",
-		"vi", device, user);
+	struct db_rows *row =
+		chat_db_query(db,
+			      "SELECT " RULE_MARK_STATE " FROM member m JOIN conversation c ON"
+			      " c.id=m.conversation LEFT JOIN mark k ON k.user=m.user"
+			      " AND k.device=? AND k.conversation=m.conversation"
+			      " WHERE m.user=?",
+			      "vi", device, user);
 
 	*pending = 0;
 	while (chat_db_next(db, row)) {
-		struct chat_mark_state state = {
-			.target = target_of(user, chat_db_u64(db, row, 0), chat_db_u64(db, row, 1),
-					    chat_db_u64(db, row, 2)),
-			.last_seq = chat_db_u64(db, row, 3),
-			.epoch = (uint32_t)chat_db_u64(db, row, 4),
-			.delivered_seq = further(chat_db_u64(db, row, 5), chat_db_u64(db, row, 6)),
-		};
+		uint64_t columns[RULE_MARK_STATE_COLUMNS];
+		struct chat_mark_state state;
 
-		if (state.last_seq > state.delivered_seq)
-			(*pending)++;
-		else if (behind && state.target.group == 0)
-			continue;
-		if (!chat_db_list_add(db, op, &list, &state))
+		for (int i = 0; i < RULE_MARK_STATE_COLUMNS; i++)
+			columns[i] = chat_db_u64(db, row, i);
+		if (chat_rule_mark_state(user, columns, behind, &state, pending) &&
+		    !chat_db_list_add(db, op, &list, &state))
 			break;
 	}
 	*count = list.count;

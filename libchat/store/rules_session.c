@@ -202,26 +202,21 @@ void chat_rule_node_reap(struct db *db, struct chat_op *op)
 
 /* --- Tokens ------------------------------------------------------------------------------------------ */
 
-struct token_hash {
-	unsigned char bytes[32];
-};
-
-/* A token is 32 random bytes: a plain hash hides it well enough, and nobody reads a token out of a stolen file. */
-static struct chat_view token_hash(struct token_hash *hash, struct chat_view token)
+struct chat_view chat_rule_token_hash(struct rule_digest *digest, struct chat_view token)
 {
-	crypto_generichash(hash->bytes, sizeof(hash->bytes), (const unsigned char *)token.data,
+	crypto_generichash(digest->bytes, sizeof(digest->bytes), (const unsigned char *)token.data,
 			   token.len, NULL, 0);
-	return (struct chat_view){(const char *)hash->bytes, sizeof(hash->bytes)};
+	return (struct chat_view){(const char *)digest->bytes, sizeof(digest->bytes)};
 }
 
 /* Whose the token is, where it holds. */
 static bool token_find(struct db *db, struct chat_op *op)
 {
 	struct chat_op_session_open *open = &op->u.session_open;
-	struct token_hash hash;
+	struct rule_digest hash;
 	struct db_rows *row =
 		chat_db_query(db, "SELECT user,device FROM token WHERE hash=? AND expires_ms>?",
-			      "bi", token_hash(&hash, open->token), op->now_ms);
+			      "bi", chat_rule_token_hash(&hash, open->token), op->now_ms);
 
 	if (!chat_db_next(db, row))
 		return false;
@@ -231,31 +226,42 @@ static bool token_find(struct db *db, struct chat_op *op)
 	return true;
 }
 
-static void token_store(struct db *db, const struct chat_op_session_open *open)
+/* A token that was logged in with holds on; by password there is a new one, and the device's last holds no more. */
+static void token_store(struct db *db, const struct chat_op_session_open *open, bool by_token)
 {
-	struct token_hash hash;
+	struct rule_digest digest;
+	struct chat_view hash = chat_rule_token_hash(&digest, open->token);
 
+	if (by_token) {
+		chat_db_run(db, "UPDATE token SET expires_ms=? WHERE hash=?", "ib",
+			    open->token_expires_ms, hash);
+		return;
+	}
 	chat_db_run(db, "DELETE FROM token WHERE user=? AND device=?", "iv", open->user,
 		    open->device);
 	chat_db_run(db, "INSERT INTO token(hash,user,device,expires_ms) VALUES(?,?,?,?)", "bivi",
-		    token_hash(&hash, open->token), open->user, open->device,
-		    open->token_expires_ms);
+		    hash, open->user, open->device, open->token_expires_ms);
 }
 
 /* --- Login ------------------------------------------------------------------------------------------- */
 
 /* Who it is: by token, or by the password that was verified. */
-static bool open_identify(struct db *db, struct chat_op *op)
+static bool open_identify(struct db *db, struct chat_op *op, bool by_token)
 {
 	struct chat_op_session_open *open = &op->u.session_open;
 	struct db_rows *row;
 	bool known;
 
-	if (open->user == 0 && !token_find(db, op)) {
+	known = !by_token || token_find(db, op);
+	if (known)
+		chat_db_lock_user(db, open->user);
+	/* Before the lock it may have been revoked. */
+	if (known && by_token && db->driver->locks)
+		known = token_find(db, op);
+	if (!known) {
 		rule_refuse(op, CHAT_CODE_INVALID_CREDENTIALS, NULL);
 		return false;
 	}
-	chat_db_lock_user(db, open->user);
 	row = chat_db_query(db, "SELECT name FROM user WHERE id=? AND (?='' OR hash=?)", "ivv",
 			    open->user, open->old_hash, open->old_hash);
 	known = chat_db_next(db, row);
@@ -294,34 +300,44 @@ static bool open_claim(struct db *db, struct chat_op *op)
 }
 
 /* A device that is new starts where the furthest of the others is. */
+static bool device_create(struct db *db, struct chat_op *op)
+{
+	const struct chat_op_session_open *open = &op->u.session_open;
+
+	if (chat_db_number(db, "SELECT COUNT(*) FROM device WHERE user=?", "i", open->user) >=
+	    db->limits.devices) {
+		rule_refuse(op, CHAT_CODE_LIMIT_REACHED, "too many devices");
+		return false;
+	}
+	chat_db_run(db,
+		    "REPLACE INTO mark(user,device,conversation,delivered_seq)"
+		    " SELECT user,?,conversation,delivered_seq FROM member WHERE user=?",
+		    "vi", open->device, open->user);
+	chat_db_run(db, "INSERT INTO device(user,device,since_ms) VALUES(?,?,?)", "ivi", open->user,
+		    open->device, op->now_ms);
+	return true;
+}
+
 static bool open_device(struct db *db, struct chat_op *op)
 {
-	struct chat_op_session_open *open = &op->u.session_open;
+	const struct chat_op_session_open *open = &op->u.session_open;
 
 	if (chat_db_number(db, "SELECT 1 FROM device WHERE user=? AND device=?", "iv", open->user,
-			   open->device) == 0) {
-		if (chat_db_number(db, "SELECT COUNT(*) FROM device WHERE user=?", "i",
-				   open->user) >= db->limits.devices) {
-			rule_refuse(op, CHAT_CODE_LIMIT_REACHED, "too many devices");
-			return false;
-		}
-		chat_db_run(db,
-			    "REPLACE INTO mark(user,device,conversation,delivered_seq)"
-			    " SELECT user,?,conversation,delivered_seq FROM member WHERE user=?",
-			    "vi", open->device, open->user);
-	}
-	chat_db_run(db, "REPLACE INTO device(user,device,since_ms) VALUES(?,?,?)", "ivi",
-		    open->user, open->device, op->now_ms);
+			   open->device) == 0)
+		return device_create(db, op);
+	chat_db_run(db, "UPDATE device SET since_ms=? WHERE user=? AND device=?", "iiv", op->now_ms,
+		    open->user, open->device);
 	return true;
 }
 
 void chat_rule_session_open(struct db *db, struct chat_op *op)
 {
 	struct chat_op_session_open *open = &op->u.session_open;
+	bool by_token = open->user == 0;
 
-	if (!open_identify(db, op) || !open_claim(db, op) || !open_device(db, op))
+	if (!open_identify(db, op, by_token) || !open_claim(db, op) || !open_device(db, op))
 		return;
-	token_store(db, open);
+	token_store(db, open, by_token);
 	chat_db_run(db, "REPLACE INTO presence(user,device,node,session) VALUES(?,?,?,?)", "ivvi",
 		    open->user, open->device, open->at.node, open->at.session);
 	open->marks = chat_rule_mark_states(db, op, open->user, open->device, false,

@@ -92,6 +92,141 @@ static void test_round_trips(void **state)
 	assert_true(many <= 7);
 }
 
+/* --- Crowds that come, acknowledge and go ------------------------------------------------------------- */
+
+enum { CROWD_USERS = 120 };
+
+/* Users with a device each, and conversations with one another, who are friends. */
+static void crowd_make(chat_id users[CROWD_USERS])
+{
+	for (unsigned i = 0; i < CROWD_USERS; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "user%u", i);
+		users[i] = user_new(name);
+		session_start(users[i], "device", 1 + i);
+	}
+	for (unsigned i = 0; i < CROWD_USERS; i += 2) {
+		befriend(users[i], users[i + 1]);
+		send_text(users[i], with(users[i + 1]), "text", NULL);
+	}
+}
+
+/* Their logins with the tokens that they have. */
+static struct chat_op *login_by_token(chat_id user, unsigned number)
+{
+	struct chat_op *op = op_new(CHAT_OP_SESSION_OPEN);
+	struct chat_op_session_open *open = &op->u.session_open;
+	char token[64];
+
+	(void)user;
+	snprintf(token, sizeof(token), "token-%u", 1 + number);
+	assert_int_equal(chat_arena_copy(&op->arena, V(token), &open->token), 0);
+	open->token_expires_ms = now_ms + 1000000;
+	open->replace = true;
+	open->at = (struct chat_presence_at){V("n1"), 1 + number};
+	open->lease_ms = LEASE_MS;
+	return op;
+}
+
+static struct chat_op *sync_one(chat_id user, unsigned number)
+{
+	struct chat_op *op = op_new(CHAT_OP_SYNC);
+	struct chat_sync_item *item = chat_arena_array(&op->arena, 1, sizeof(*item));
+
+	assert_non_null(item);
+	*item = (struct chat_sync_item){.user = user, .device = V("device"), .session = 1 + number};
+	op->u.sync = (struct chat_op_sync){V("n1"), LEASE_MS, item, 1};
+	return op;
+}
+
+static struct chat_op *tell_one(chat_id user, unsigned number)
+{
+	struct chat_op *op = op_new(CHAT_OP_FRIENDS_ONLINE);
+
+	(void)number;
+	op->u.friends = (struct chat_op_friends){.user = user, .limit = 10, .lease_ms = LEASE_MS};
+	return op;
+}
+
+static struct chat_op *ack_one(chat_id user, unsigned number)
+{
+	struct chat_op *op = op_new(CHAT_OP_MARKS);
+	struct chat_mark_write *item = chat_arena_array(&op->arena, 1, sizeof(*item));
+
+	assert_non_null(item);
+	*item = (struct chat_mark_write){.user = user,
+					 .device = V("device"),
+					 .target = with(number % 2 == 0 ? user + 1 : user - 1),
+					 .seq = 1};
+	op->u.marks = (struct chat_op_marks){item, 1};
+	return op;
+}
+
+static struct chat_op *logout_one(chat_id user, unsigned number)
+{
+	struct chat_op *op = op_new(CHAT_OP_SESSION_CLOSE);
+
+	op->u.session_close = (struct chat_op_session_close){.user = user,
+							     .device = V("device"),
+							     .at = {V("n1"), 1 + number},
+							     .revoke = true,
+							     .lease_ms = LEASE_MS};
+	return op;
+}
+
+/* How many statements it takes that the first so many do this. */
+static long crowd_cost(const chat_id *users, unsigned from, unsigned to,
+		       struct chat_op *(*make)(chat_id user, unsigned number))
+{
+	struct chat_op *ops[CROWD_USERS];
+	long before, after;
+
+	for (unsigned i = from; i < to; i++) {
+		ops[i] = make(users[i], i);
+		ops[i]->lane = users[i];
+	}
+	before = statements();
+	chat_backend_run(store, ops + from, to - from);
+	after = statements();
+	for (unsigned i = from; i < to; i++) {
+		assert_int_equal(ops[i]->code, OK);
+		if (ops[i]->kind == CHAT_OP_FRIENDS_ONLINE)
+			assert_int_equal(ops[i]->u.friends.count, 1);
+		if (ops[i]->kind == CHAT_OP_MARKS)
+			assert_true(ops[i]->u.marks.items->moved);
+		chat_op_destroy(ops[i]);
+	}
+	return after - before - 1;
+}
+
+/* Nor does that of who comes, asks, acknowledges and goes. */
+static void test_round_trips_of_a_crowd(void **state)
+{
+	static const struct {
+		struct chat_op *(*make)(chat_id user, unsigned number);
+		const char *what;
+		long most;
+	} works[] = {{login_by_token, "logins", 12},
+		     {sync_one, "sessions synchronized", 6},
+		     {tell_one, "people's friends told", 3},
+		     {ack_one, "marks", 9},
+		     {logout_one, "logouts", 9}};
+	chat_id users[CROWD_USERS];
+
+	(void)state;
+	node_run(CHAT_OP_NODE_START, "n1");
+	crowd_make(users);
+	for (size_t i = 0; i < sizeof(works) / sizeof(works[0]); i++) {
+		long few = crowd_cost(users, 0, 2, works[i].make);
+		long many = crowd_cost(users, 2, 2 + 60, works[i].make);
+
+		print_message("# %ld statements for 2 %s, %ld for 60\n", few, works[i].what, many);
+		assert_int_equal(few, many);
+		assert_true(many <= works[i].most);
+	}
+}
+
 /* The questions of a batch are answered from indexes, not by reading tables whole. */
 static void test_no_table_is_read_whole(void **state)
 {
@@ -420,6 +555,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ADMIN_CASE(test_round_trips),
+		ADMIN_CASE(test_round_trips_of_a_crowd),
 		ADMIN_CASE(test_no_table_is_read_whole),
 		ADMIN_CASE(test_versions),
 		ADMIN_CASE(test_connection_lost),
