@@ -32,7 +32,23 @@ struct db_driver {
 	uint64_t (*last_id)(struct db *db);
 	/* Whether rows are locked as chat_db_lock says; without it whoever writes is alone. */
 	bool locks;
+	/* The last INSERT was of that message, which is to be found from now on. NULL: the table's own key does that. */
+	void (*logged)(struct db *db, uint64_t conversation, uint64_t seq);
+	const struct db_log *log;
 };
+
+/* The statements on messages by their place in the log, which each dialect keeps in its own way. */
+struct db_log {
+	const char *
+		forward; /* (conversation, after, end, limit): RULE_MESSAGE of those between, ascending */
+	const char *backward; /* the same, descending */
+	const char *one;      /* (conversation, seq): RULE_MESSAGE */
+	const char *change;   /* (text, data, flags, conversation, seq) */
+};
+
+/* The columns of a message, in the order that chat_rule_message reads them, of the table named m. */
+#define RULE_MESSAGE "m.seq,m.kind,m.sender,m.time_ms,m.changes,m.flags,m.text,m.data"
+enum { RULE_EDITED = 1, RULE_RECALLED = 2 }; /* message.flags */
 
 /* A conversation as one of its members stands in it. Of a direct one that has not begun all but the id is 0. */
 struct rule_place {

@@ -237,6 +237,15 @@ static uint64_t driver_last_id(struct db *db)
 	return mysql_insert_id(((struct mysql *)db)->handle);
 }
 
+static const struct db_log driver_log = {
+	.forward = "SELECT " RULE_MESSAGE " FROM message m WHERE m.conversation=? AND m.seq>?"
+		   " AND m.seq<? ORDER BY m.seq LIMIT ?",
+	.backward = "SELECT " RULE_MESSAGE " FROM message m WHERE m.conversation=? AND m.seq>?"
+		    " AND m.seq<? ORDER BY m.seq DESC LIMIT ?",
+	.one = "SELECT " RULE_MESSAGE " FROM message m WHERE m.conversation=? AND m.seq=?",
+	.change = "UPDATE message SET text=?,data=?,flags=? WHERE conversation=? AND seq=?",
+};
+
 const struct db_driver chat_mysql_driver = {
 	.query = driver_query,
 	.next = driver_next,
@@ -245,4 +254,5 @@ const struct db_driver chat_mysql_driver = {
 	.view = driver_view,
 	.last_id = driver_last_id,
 	.locks = true,
+	.log = &driver_log,
 };

@@ -64,10 +64,6 @@ struct chat_view chat_rule_token_hash(struct rule_digest *digest, struct chat_vi
 /* Of what was sent first, byte by byte: a later edit does not change what a cid stands for. A view of *digest. */
 struct chat_view chat_rule_digest(struct rule_digest *digest, const struct chat_op_append *append);
 
-/* The columns of a message, in the order that chat_rule_message reads them, of the table named m. */
-#define RULE_MESSAGE "m.seq,m.kind,m.sender,m.time_ms,m.changes,m.flags,m.text,m.data"
-enum { RULE_EDITED = 1, RULE_RECALLED = 2 }; /* message.flags */
-
 /* Reads a message of the conversation that `user` names by target. */
 void chat_rule_message(struct db *db, struct chat_op *op, struct db_rows *row, int first_column,
 		       chat_id user, struct chat_target target, struct chat_message *out);

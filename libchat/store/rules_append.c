@@ -87,16 +87,15 @@ static enum chat_code append_may_change(struct db *db, const struct chat_op_appe
 
 	if (append->kind == CHAT_MESSAGE_TEXT)
 		return CHAT_CODE_OK;
-	row = chat_db_query(
-		db,
-		"SELECT sender,kind,flags FROM message WHERE conversation=? AND seq=? AND seq>?",
-		"iii", place->id, append->changes, place->joined_seq);
+	if (append->changes <= place->joined_seq)
+		return CHAT_CODE_NO_SUCH_MESSAGE;
+	row = chat_db_query(db, db->driver->log->one, "ii", place->id, append->changes);
 	if (!chat_db_next(db, row))
 		return CHAT_CODE_NO_SUCH_MESSAGE;
 	if (chat_db_u64(db, row, 1) != CHAT_MESSAGE_TEXT ||
-	    (chat_db_u64(db, row, 2) & RULE_RECALLED))
+	    (chat_db_u64(db, row, 5) & RULE_RECALLED))
 		code = CHAT_CODE_NO_SUCH_MESSAGE;
-	else if (chat_db_u64(db, row, 0) != append->from &&
+	else if (chat_db_u64(db, row, 2) != append->from &&
 		 (append->kind == CHAT_MESSAGE_EDIT || place->role < CHAT_ROLE_ADMIN))
 		code = CHAT_CODE_FORBIDDEN;
 	chat_db_end(db, row);
@@ -136,9 +135,10 @@ static void append_begin(struct db *db, struct chat_op *op, struct rule_place *p
 
 static void message_empty(struct db *db, uint64_t conversation, uint64_t seq)
 {
-	chat_db_run(db,
-		    "UPDATE message SET text='',data=NULL,flags=? WHERE conversation=? AND seq=?",
-		    "nii", RULE_RECALLED, conversation, seq);
+	const struct chat_view nothing = {0};
+
+	chat_db_run(db, db->driver->log->change, "vbnii", nothing, nothing, RULE_RECALLED,
+		    conversation, seq);
 }
 
 /* The message that is changed shows the change from now on; a recall empties its edits too. */
@@ -147,11 +147,8 @@ static void append_change(struct db *db, const struct chat_op_append *append, ui
 	struct db_rows *row;
 
 	if (append->kind == CHAT_MESSAGE_EDIT) {
-		chat_db_run(
-			db,
-			"UPDATE message SET text=?,data=?,flags=? WHERE conversation=? AND seq=?",
-			"vbnii", append->text, append->data, RULE_EDITED, conversation,
-			append->changes);
+		chat_db_run(db, db->driver->log->change, "vbnii", append->text, append->data,
+			    RULE_EDITED, conversation, append->changes);
 		chat_db_run(db, "INSERT INTO message_edit(conversation,changes,seq) VALUES(?,?,?)",
 			    "iii", conversation, append->changes, append->seq);
 	} else if (append->kind == CHAT_MESSAGE_RECALL) {
@@ -209,6 +206,8 @@ static void append_write(struct db *db, struct chat_op *op, struct rule_place *p
 		    append->time_ms, append->changes, append->cid,
 		    append->cid.len > 0 ? digest : (struct chat_view){0}, append->text,
 		    append->data);
+	if (db->driver->logged)
+		db->driver->logged(db, place->id, append->seq);
 	append_change(db, append, place->id);
 }
 

@@ -290,15 +290,9 @@ static struct db_rows *history_query(struct db *db, const struct chat_op_history
 	uint64_t after =
 		history->forward ? further(history->after, place->joined_seq) : place->joined_seq;
 
-	if (history->forward)
-		return chat_db_query(db,
-				     "SELECT " RULE_MESSAGE " FROM message m WHERE m.conversation=?"
-				     " AND m.seq>? AND m.seq<? ORDER BY m.seq LIMIT ?",
-				     "iiii", place->id, after, end, (uint64_t)history->limit + 1);
-	return chat_db_query(db,
-			     "SELECT " RULE_MESSAGE " FROM message m WHERE m.conversation=? AND"
-			     " m.seq>? AND m.seq<? ORDER BY m.seq DESC LIMIT ?",
-			     "iiii", place->id, after, before, (uint64_t)history->limit + 1);
+	return chat_db_query(
+		db, history->forward ? db->driver->log->forward : db->driver->log->backward, "iiii",
+		place->id, after, history->forward ? end : before, (uint64_t)history->limit + 1);
 }
 
 static void messages_reverse(struct chat_message *messages, size_t count)
@@ -389,9 +383,7 @@ static void conversation_last(struct db *db, struct chat_op *op, uint64_t id, ui
 	if (out->last_seq <= joined_seq)
 		return;
 	last = chat_db_array(db, op, 1, sizeof(*last));
-	row = chat_db_query(
-		db, "SELECT " RULE_MESSAGE " FROM message m WHERE m.conversation=? AND m.seq=?",
-		"ii", id, out->last_seq);
+	row = chat_db_query(db, db->driver->log->one, "ii", id, out->last_seq);
 	if (!last || !chat_db_next(db, row))
 		return;
 	chat_rule_message(db, op, row, 0, op->u.conversations.user, out->target, last);

@@ -22,7 +22,13 @@ enum {
 	SQLITE_BUSY_MS =
 		5000, /* how long another process may hold the database; then unavailable */
 	/* "chat" in the database's header, so that another program's file is told from ours. */
-	SQLITE_APPLICATION_ID = 0x63686174
+	SQLITE_APPLICATION_ID = 0x63686174,
+	SQLITE_RECENT_MAX = 8192 /* rows of log_recent, and what one transaction adds */
+};
+
+/* A message's place in the log. */
+struct log_place {
+	uint64_t conversation, seq;
 };
 
 struct sqlite {
@@ -30,6 +36,12 @@ struct sqlite {
 	sqlite3 *handle;
 	bool read_only;
 	struct checkpointer *checkpointer; /* of a writer of a file */
+	struct {
+		uint64_t recent;	/* rows of log_recent */
+		bool is_counted;	/* that is known */
+		uint64_t added;		/* by the transaction that runs */
+		struct log_place moved; /* the last that was */
+	} log;
 	struct {
 		const char *sql; /* the literal's address is its identity */
 		sqlite3_stmt *statement;
@@ -134,6 +146,84 @@ static uint64_t sqlite_last_id(struct db *db)
 	return (uint64_t)sqlite3_last_insert_rowid(((struct sqlite *)db)->handle);
 }
 
+/* --- The log ----------------------------------------------------------------------------------------- */
+
+/* Of a conversation's places in the log the older are in one table, the newer in another. */
+#define LOG_BETWEEN                                                                                \
+	"SELECT seq,message FROM log WHERE conversation=?1 AND seq>?2 AND seq<?3 UNION ALL"        \
+	" SELECT seq,message FROM log_recent WHERE conversation=?1 AND seq>?2 AND seq<?3"
+#define LOG_AT(conversation, seq)                                                                  \
+	"(SELECT message FROM log WHERE conversation=" conversation " AND seq=" seq " UNION ALL"   \
+	" SELECT message FROM log_recent WHERE conversation=" conversation " AND seq=" seq ")"
+
+static const struct db_log sqlite_log = {
+	.forward = "SELECT " RULE_MESSAGE " FROM (" LOG_BETWEEN " ORDER BY seq LIMIT ?4) l"
+		   " JOIN message m ON m.id=l.message ORDER BY l.seq",
+	.backward = "SELECT " RULE_MESSAGE " FROM (" LOG_BETWEEN " ORDER BY seq DESC LIMIT ?4) l"
+		    " JOIN message m ON m.id=l.message ORDER BY l.seq DESC",
+	.one = "SELECT " RULE_MESSAGE " FROM message m WHERE m.id=" LOG_AT("?1", "?2"),
+	.change = "UPDATE message SET text=?1,data=?2,flags=?3 WHERE id=" LOG_AT("?4", "?5"),
+};
+
+static void sqlite_logged(struct db *db, uint64_t conversation, uint64_t seq)
+{
+	chat_db_run(db,
+		    "INSERT INTO log_recent(conversation,seq,message)"
+		    " VALUES(?,?,last_insert_rowid())",
+		    "ii", conversation, seq);
+	((struct sqlite *)db)->log.added++;
+}
+
+/* The end of the slice that begins behind what was moved last; its maximum where the table has no more. */
+static struct log_place slice_end(struct db *db, struct log_place from, uint64_t length)
+{
+	struct log_place end = {INT64_MAX, INT64_MAX};
+	struct db_rows *row = chat_db_query(
+		db,
+		"SELECT conversation,seq FROM log_recent WHERE (conversation,seq)>(?,?)"
+		" ORDER BY conversation,seq LIMIT 1 OFFSET ?",
+		"iii", from.conversation, from.seq, length - 1);
+
+	if (chat_db_next(db, row)) {
+		end = (struct log_place){chat_db_u64(db, row, 0), chat_db_u64(db, row, 1)};
+		chat_db_end(db, row);
+	}
+	return end;
+}
+
+/*
+ * Moves some of the newest to the others, where they are too many: those of the next conversations, each time twice as many
+ * as have come. Sooner or later all have their turn, and of each as many are moved as have gathered meanwhile.
+ */
+static void log_settle(struct sqlite *sqlite)
+{
+	struct db *db = &sqlite->db;
+	struct log_place from = sqlite->log.moved, end;
+	uint64_t added = sqlite->log.added;
+
+	sqlite->log.added = 0;
+	if (added == 0)
+		return;
+	if (!sqlite->log.is_counted)
+		sqlite->log.recent = chat_db_number(db, "SELECT COUNT(*) FROM log_recent", "");
+	else
+		sqlite->log.recent += added;
+	sqlite->log.is_counted = !db->failed;
+	if (sqlite->log.recent <= SQLITE_RECENT_MAX)
+		return;
+	end = slice_end(db, from, 2 * added);
+	chat_db_run(db,
+		    "INSERT INTO log SELECT conversation,seq,message FROM log_recent"
+		    " WHERE (conversation,seq)>(?,?) AND (conversation,seq)<=(?,?)",
+		    "iiii", from.conversation, from.seq, end.conversation, end.seq);
+	chat_db_run(db,
+		    "DELETE FROM log_recent"
+		    " WHERE (conversation,seq)>(?,?) AND (conversation,seq)<=(?,?)",
+		    "iiii", from.conversation, from.seq, end.conversation, end.seq);
+	sqlite->log.recent -= (uint64_t)sqlite3_changes(sqlite->handle);
+	sqlite->log.moved = end.conversation == INT64_MAX ? (struct log_place){0} : end;
+}
+
 static const struct db_driver sqlite_driver = {
 	.query = sqlite_query,
 	.next = sqlite_next,
@@ -142,6 +232,8 @@ static const struct db_driver sqlite_driver = {
 	.view = sqlite_view,
 	.last_id = sqlite_last_id,
 	.locks = false, /* one connection writes, and a transaction of it is alone */
+	.logged = sqlite_logged,
+	.log = &sqlite_log,
 };
 
 /* Every statement back to its beginning: what a transaction that failed may have left open. */
@@ -169,6 +261,7 @@ static void sqlite_run(struct chat_backend *backend, struct chat_op **ops, size_
 
 	db->failed = false;
 	db->run = (struct rule_run){0};
+	sqlite->log.added = 0;
 	chat_db_run(db, sqlite->read_only ? "BEGIN" : "BEGIN IMMEDIATE", "");
 	for (size_t i = 0; i < count && !db->failed; i++) {
 		assert(chat_db_rules[ops[i]->kind]);
@@ -178,9 +271,11 @@ static void sqlite_run(struct chat_backend *backend, struct chat_op **ops, size_
 		chat_db_rules[ops[i]->kind](db, ops[i]);
 	}
 	chat_rule_end_run(db);
+	log_settle(sqlite);
 	chat_db_run(db, "COMMIT", "");
 	if (!db->failed)
 		return;
+	sqlite->log.is_counted = false;
 	batch_fail(ops, count);
 	sqlite_reset_all(sqlite);
 	/* Some errors have rolled it back already. */

@@ -117,8 +117,23 @@ CREATE TABLE message (
   text TEXT NOT NULL,
   data TEXT
 );
-CREATE UNIQUE INDEX message_seq ON message (conversation, seq);
 CREATE UNIQUE INDEX message_cid ON message (cid, sender) WHERE cid IS NOT NULL;
+
+-- Where a conversation's messages are. The newest of all are in a table of their own, which is small: conversations that go on at the
+-- same time share its pages, where in the whole log each has pages of its own. When they are many they are moved, many of a
+-- conversation at a time.
+CREATE TABLE log (
+  conversation INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  message INTEGER NOT NULL,
+  PRIMARY KEY (conversation, seq)
+) WITHOUT ROWID;
+CREATE TABLE log_recent (
+  conversation INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  message INTEGER NOT NULL,
+  PRIMARY KEY (conversation, seq)
+) WITHOUT ROWID;
 
 -- Where a message's edits are in the log.
 CREATE TABLE message_edit (
