@@ -32,13 +32,18 @@ struct db_driver {
 	uint64_t (*last_id)(struct db *db);
 	/* Whether rows are locked as chat_db_lock says; without it whoever writes is alone. */
 	bool locks;
-	/* The last INSERT was of that message, which is to be found from now on. NULL: the table's own key does that. */
-	void (*logged)(struct db *db, uint64_t conversation, uint64_t seq);
+	/*
+	 * The last statement was log->append of that message, which is to be found from now on. False: it was not inserted, for its
+	 * sender's cid is known. NULL: the table's own key finds it, and a cid that is known undoes the transaction.
+	 */
+	bool (*logged)(struct db *db, uint64_t conversation, uint64_t seq);
 	const struct db_log *log;
 };
 
 /* The statements on messages by their place in the log, which each dialect keeps in its own way. */
 struct db_log {
+	/* (conversation, seq, kind, sender, time_ms, changes, cid, digest, text, data) */
+	const char *append;
 	const char *
 		forward; /* (conversation, after, end, limit): RULE_MESSAGE of those between, ascending */
 	const char *backward; /* the same, descending */
@@ -46,6 +51,9 @@ struct db_log {
 	const char *change;   /* (text, data, flags, conversation, seq) */
 };
 
+#define RULE_APPEND                                                                                \
+	"INTO message(conversation,seq,kind,sender,time_ms,changes,flags,cid,digest,text,data)"    \
+	" VALUES(?,?,?,?,?,?,0,?,?,?,?)"
 /* The columns of a message, in the order that chat_rule_message reads them, of the table named m. */
 #define RULE_MESSAGE "m.seq,m.kind,m.sender,m.time_ms,m.changes,m.flags,m.text,m.data"
 enum { RULE_EDITED = 1, RULE_RECALLED = 2 }; /* message.flags */

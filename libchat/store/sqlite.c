@@ -157,6 +157,7 @@ static uint64_t sqlite_last_id(struct db *db)
 	" SELECT message FROM log_recent WHERE conversation=" conversation " AND seq=" seq ")"
 
 static const struct db_log sqlite_log = {
+	.append = "INSERT OR IGNORE " RULE_APPEND,
 	.forward = "SELECT " RULE_MESSAGE " FROM (" LOG_BETWEEN " ORDER BY seq LIMIT ?4) l"
 		   " JOIN message m ON m.id=l.message ORDER BY l.seq",
 	.backward = "SELECT " RULE_MESSAGE " FROM (" LOG_BETWEEN " ORDER BY seq DESC LIMIT ?4) l"
@@ -165,13 +166,16 @@ static const struct db_log sqlite_log = {
 	.change = "UPDATE message SET text=?1,data=?2,flags=?3 WHERE id=" LOG_AT("?4", "?5"),
 };
 
-static void sqlite_logged(struct db *db, uint64_t conversation, uint64_t seq)
+static bool sqlite_logged(struct db *db, uint64_t conversation, uint64_t seq)
 {
+	if (!db->failed && sqlite3_changes(((struct sqlite *)db)->handle) == 0)
+		return false;
 	chat_db_run(db,
 		    "INSERT INTO log_recent(conversation,seq,message)"
 		    " VALUES(?,?,last_insert_rowid())",
 		    "ii", conversation, seq);
 	((struct sqlite *)db)->log.added++;
+	return true;
 }
 
 /* The end of the slice that begins behind what was moved last; its maximum where the table has no more. */

@@ -115,7 +115,7 @@ CREATE TABLE IF NOT EXISTS message (
   changes BIGINT NOT NULL COMMENT 'the seq that an edit or a recall changes; 0: none',
   flags INT NOT NULL COMMENT '1 edited, 2 recalled',
   cid VARBINARY(36),
-  digest VARBINARY(32) COMMENT 'of what was first sent, where there is a cid',
+  digest VARBINARY(16) COMMENT 'of what was first sent, where there is a cid',
   text TEXT NOT NULL,
   data TEXT,
   PRIMARY KEY (conversation, seq),
