@@ -103,9 +103,7 @@ struct session {
 	struct node_list awaiting; /* in node->awaiting until its sync */
 	uint64_t sync_at;	   /* the subscription that has to be in force first */
 	struct node_list
-		swept; /* in node->unswept until a sweep asks about it, then in node->swept */
-	char device[CHAT_DEVICE_MAX + 1];
-	bool reading;	    /* a page of the catch-up is being read */
+		swept;	    /* in node->unswept until a sweep asks about it, then in node->swept */
 	struct mark *marks; /* ascending by key */
 	uint32_t mark_count, mark_capacity;
 	uint64_t retry_at_ms;  /* the catch-up waits for the store until then; 0: it does not */
@@ -113,6 +111,8 @@ struct session {
 	struct own_range *own; /* NULL while there is none: most have none */
 	uint32_t own_count, own_capacity;
 	uint32_t behind_count;
+	bool reading;  /* a page of the catch-up is being read */
+	char device[]; /* its name, and a NUL: as long as it is, for idle sessions are many */
 };
 
 struct user {

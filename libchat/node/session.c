@@ -406,7 +406,6 @@ static int session_fill(struct session *session, const struct chat_op_session_op
 {
 	struct chat_node *node = session->conn->node;
 
-	session->device[keep(session->device, CHAT_DEVICE_MAX, open->device)] = '\0';
 	for (size_t i = 0; i < open->mark_count; i++) {
 		const struct chat_mark_state *state = &open->marks[i];
 		struct mark *mark =
@@ -430,7 +429,7 @@ static int session_fill(struct session *session, const struct chat_op_session_op
 static struct session *session_create(struct conn *conn, const struct chat_op_session_open *open)
 {
 	struct chat_node *node = conn->node;
-	struct session *session = calloc(1, sizeof(*session));
+	struct session *session = calloc(1, sizeof(*session) + open->device.len + 1);
 
 	if (session)
 		session->number = open->at.session;
@@ -442,6 +441,7 @@ static struct session *session_create(struct conn *conn, const struct chat_op_se
 		chat_conn_close(conn, false);
 		return NULL;
 	}
+	keep(session->device, open->device.len, open->device);
 	session->conn = conn;
 	conn->session = session;
 	chat_list_init(&session->dirty);
