@@ -345,8 +345,7 @@ static void add_furthest(struct mysql *mysql)
 {
 	const struct mysql_acks *acks = mysql->acks;
 	struct mysql_rows rows = {
-		.sql = "INSERT INTO member(conversation,user,role,joined_seq,joined_no,"
-		       "delivered_seq,read_seq) VALUES "};
+		.sql = "INSERT INTO member(conversation,user,delivered_seq) VALUES "};
 
 	for (size_t i = 0; i < acks->members.count; i++) {
 		const struct ack *ack = acks->members.items[i].item;
@@ -354,7 +353,7 @@ static void add_furthest(struct mysql *mysql)
 		if (!ack->writes_furthest)
 			continue;
 		chat_mysql_rows_next(mysql, &rows);
-		chat_mysql_text(mysql, "(%llu,%llu,0,0,0,%llu,0)", mysql_number(ack->conversation),
+		chat_mysql_text(mysql, "(%llu,%llu,%llu)", mysql_number(ack->conversation),
 				mysql_number(ack->write->user), mysql_number(ack->furthest));
 	}
 	chat_mysql_rows_end(mysql, &rows,

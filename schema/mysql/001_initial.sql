@@ -72,11 +72,11 @@ CREATE TABLE IF NOT EXISTS chat_group (
 CREATE TABLE IF NOT EXISTS member (
   conversation BIGINT NOT NULL,
   user BIGINT NOT NULL,
-  role INT NOT NULL COMMENT 'enum chat_role; 0 in direct conversations',
-  joined_seq BIGINT NOT NULL COMMENT 'what is beyond it is theirs to see',
-  joined_no INT NOT NULL,
-  delivered_seq BIGINT NOT NULL COMMENT 'the furthest of all devices, and it outlives them',
-  read_seq BIGINT NOT NULL,
+  role INT NOT NULL DEFAULT 0 COMMENT 'enum chat_role; 0 in direct conversations',
+  joined_seq BIGINT NOT NULL DEFAULT 0 COMMENT 'what is beyond it is theirs to see',
+  joined_no INT NOT NULL DEFAULT 0,
+  delivered_seq BIGINT NOT NULL DEFAULT 0 COMMENT 'the furthest of all devices, and it outlives them',
+  read_seq BIGINT NOT NULL DEFAULT 0,
   PRIMARY KEY (conversation, user),
   KEY member_user (user, conversation)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
@@ -109,11 +109,11 @@ CREATE TABLE IF NOT EXISTS barred (
 CREATE TABLE IF NOT EXISTS message (
   conversation BIGINT NOT NULL,
   seq BIGINT NOT NULL,
-  kind INT NOT NULL COMMENT 'enum chat_message_kind',
+  kind INT NOT NULL DEFAULT 0 COMMENT 'enum chat_message_kind, a text',
   sender BIGINT NOT NULL,
   time_ms BIGINT NOT NULL,
-  changes BIGINT NOT NULL COMMENT 'the seq that an edit or a recall changes; 0: none',
-  flags INT NOT NULL COMMENT '1 edited, 2 recalled',
+  changes BIGINT NOT NULL DEFAULT 0 COMMENT 'the seq that an edit or a recall changes; 0: none',
+  flags INT NOT NULL DEFAULT 0 COMMENT '1 edited, 2 recalled',
   cid VARBINARY(36),
   digest VARBINARY(16) COMMENT 'of what was first sent, where there is a cid',
   text TEXT NOT NULL,
