@@ -80,7 +80,7 @@ static inline struct chat_view mysql_row_view(MYSQL_ROW row, const unsigned long
 
 /* --- Matching rows with what asked for them --- */
 
-enum { MYSQL_MATCHES_MAX = 2048 };
+enum { MYSQL_MATCHES_MAX = 2048 }; /* rows asked for by key, of one family in one transaction */
 
 /* What a row is known by: two numbers, or a number and a hash (then bytes are compared too). */
 struct mysql_match {
