@@ -156,6 +156,8 @@ static void visit_token(struct mysql *mysql, MYSQL_ROW row, const unsigned long 
 		    (int64_t)mysql_row_number(row, 3) <= guest->op->now_ms)
 			continue;
 		guest->is_known = true;
+		if (guest->seat) /* there is no token of a device that is not there */
+			guest->seat->exists = true;
 		guest->user = mysql_row_number(row, 1);
 		if (chat_arena_copy(&guest->op->arena, device, &guest->device) != 0)
 			chat_db_fail(&mysql->db, "out of memory");
@@ -349,7 +351,7 @@ static void ask_devices(struct mysql *mysql)
 	for (size_t i = 0; i < guests->count; i++) {
 		const struct guest *guest = guests->items[i].item;
 
-		if (guest->item)
+		if (guest->item || guest->by_token)
 			continue;
 		chat_mysql_rows_next(mysql, &rows);
 		text_seat(mysql, guest->person, guest->seat);
