@@ -48,7 +48,8 @@ struct guest {
 	struct chat_view device;
 	struct rule_digest digest; /* the token's hash */
 	bool by_token;
-	bool is_known; /* the token holds */
+	bool is_known; /* the token is there, until: */
+	int64_t expires_ms;
 	struct person *person;
 	struct seat *seat;
 	struct guest *next; /* of its seat */
@@ -152,10 +153,10 @@ static void visit_token(struct mysql *mysql, MYSQL_ROW row, const unsigned long 
 	MYSQL_EACH_MATCH (m, &mysql->sessions->tokens, digest_number(hash.data), 0) {
 		struct guest *guest = m->item;
 
-		if (!guest->by_token || memcmp(guest->digest.bytes, hash.data, hash.len) != 0 ||
-		    (int64_t)mysql_row_number(row, 3) <= guest->op->now_ms)
+		if (!guest->by_token || memcmp(guest->digest.bytes, hash.data, hash.len) != 0)
 			continue;
 		guest->is_known = true;
+		guest->expires_ms = (int64_t)mysql_row_number(row, 3);
 		if (guest->seat) /* there is no token of a device that is not there */
 			guest->seat->exists = true;
 		guest->user = mysql_row_number(row, 1);
@@ -419,12 +420,13 @@ static bool open_is_allowed(const struct guest *guest)
 		return false;
 	if (!guest->by_token)
 		return verified.len == 0 || chat_view_equal(verified, guest->person->hash);
-	/* Since it was asked for it may have been revoked, or replaced, or given another end, by what comes before. */
 	if (!guest->is_known || seat->is_revoked)
 		return false;
-	return !seat->token ||
-	       (memcmp(&seat->token->digest, &guest->digest, sizeof(guest->digest)) == 0 &&
-		seat->token->op->u.session_open.token_expires_ms > guest->op->now_ms);
+	/* What comes before in this transaction may have replaced it, or given it another end. */
+	if (seat->token && memcmp(&seat->token->digest, &guest->digest, sizeof(guest->digest)) != 0)
+		return false;
+	return guest->op->now_ms <
+	       (seat->token ? seat->token->op->u.session_open.token_expires_ms : guest->expires_ms);
 }
 
 /* Whether the device is free, or is to be taken over. */
