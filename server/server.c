@@ -92,8 +92,11 @@ static void on_wake(evutil_socket_t fd, short what, void *context)
 /* 0, or that the loop cannot go on. */
 static int server_turn(struct server *server)
 {
-	int result = event_base_loop(server->base, EVLOOP_ONCE);
+	int result;
 
+	chat_pool_flush(server->pool); /* what was asked for while the last turn was settled */
+	result = event_base_loop(server->base, EVLOOP_ONCE);
+	chat_pool_flush(server->pool); /* first: its threads work while this one writes */
 	bus_redis_settle(server->bus);
 	connection_settle_all(server);
 	server_finish_drain(server);
@@ -325,6 +328,7 @@ static int server_open_store(struct server *server, struct setting_error *error)
 	config_fill_pool(&server->config, &config);
 	config.notify = completions_notify;
 	config.notify_context = server;
+	config.flushed = true;
 	err = chat_pool_create(&config, &server->pool, &reason);
 	if (err != 0)
 		snprintf(error->text, sizeof(error->text), "cannot open the store: %.400s",

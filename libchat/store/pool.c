@@ -63,6 +63,7 @@ struct lane {
 	int64_t began_ms;	      /* the transaction that runs; 0: none does */
 	struct queue queue;
 	size_t waiting; /* in the queue */
+	bool unsaid;	/* that something is; said at the next flush */
 	pthread_cond_t wake;
 };
 
@@ -79,6 +80,8 @@ struct chat_pool {
 	enum chat_password_cost password_cost;
 	void (*notify)(void *context);
 	void *notify_context;
+	bool flushed;
+	bool unsaid;	       /* of any lane; known to who submits alone */
 	pthread_mutex_t mutex; /* guards all below */
 	bool stopping;
 	struct lane *lanes; /* the writers, the readers, the hash lane */
@@ -336,10 +339,27 @@ static int pool_submit(struct chat_store *store, struct chat_op *op)
 		pool->in_flight++;
 		lane->waiting++;
 		queue_push(&lane->queue, op);
-		pthread_cond_signal(&lane->wake);
+		if (pool->flushed)
+			lane->unsaid = pool->unsaid = true;
+		else
+			pthread_cond_signal(&lane->wake);
 	}
 	pthread_mutex_unlock(&pool->mutex);
 	return err;
+}
+
+void chat_pool_flush(struct chat_pool *pool)
+{
+	if (!pool->unsaid)
+		return;
+	pthread_mutex_lock(&pool->mutex);
+	for (size_t i = 0; i < pool->lane_count; i++) {
+		if (pool->lanes[i].unsaid)
+			pthread_cond_signal(&pool->lanes[i].wake);
+		pool->lanes[i].unsaid = false;
+	}
+	pthread_mutex_unlock(&pool->mutex);
+	pool->unsaid = false;
 }
 
 struct chat_store *chat_pool_store(struct chat_pool *pool)
@@ -485,6 +505,7 @@ static struct chat_pool *pool_new(const struct chat_pool_config *config)
 	pool->password_cost = config->password_cost;
 	pool->notify = config->notify;
 	pool->notify_context = config->notify_context;
+	pool->flushed = config->flushed;
 	queue_init(&pool->completions);
 	return pool;
 }

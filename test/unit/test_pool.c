@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The pool: what is submitted ends once, in the order of its lane, whatever thread runs it. */
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -30,6 +31,7 @@ static struct {
 	struct chat_op **ended_tail;
 	size_t ended_count;
 	uint64_t written[USERS + 1]; /* by reads_among_writes */
+	bool flushed;		     /* the pool is that of a loop's turns, which wait_for ends */
 } world = {.mutex = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER};
 
 /* --- The world --------------------------------------------------------------------------------------- */
@@ -64,6 +66,7 @@ static void drain(void)
 /* Until so many have ended: it sleeps until it is notified, and is notified of all. */
 static void wait_for(size_t count)
 {
+	chat_pool_flush(world.pool);
 	for (drain(); world.ended_count < count; drain()) {
 		pthread_mutex_lock(&world.mutex);
 		while (world.notified == 0)
@@ -104,6 +107,7 @@ static void open_pool(unsigned readers)
 		.reader_lanes = readers,
 		.notify = notify,
 		.notify_context = &world,
+		.flushed = world.flushed,
 	};
 	struct chat_store_error error;
 
@@ -181,6 +185,12 @@ static int setup_memory(void **state)
 	return 0;
 }
 
+static int setup_turns(void **state)
+{
+	world.flushed = true;
+	return setup_memory(state);
+}
+
 static int setup_file(void **state)
 {
 	int fd;
@@ -204,6 +214,7 @@ static int teardown(void **state)
 	(void)state;
 	chat_pool_destroy(world.pool);
 	world.pool = NULL;
+	world.flushed = false;
 	forget();
 	for (size_t i = 0; world.path[0] && i < 3; i++) {
 		snprintf(name, sizeof(name), "%s%s", world.path, suffixes[i]);
@@ -436,6 +447,26 @@ static void test_counts(void **state)
 	}
 }
 
+/* What a loop submits in one turn is one transaction, however slowly it does. */
+static void test_turns(void **state)
+{
+	struct chat_pool_stats before, after;
+
+	(void)state;
+	for (int turn = 0; turn < 50; turn++) {
+		chat_pool_stats_get(world.pool, &before);
+		for (int i = 0; i < 10; i++) {
+			submit_append(1 + (chat_id)i % USERS, NULL);
+			sched_yield();
+		}
+		wait_for(10);
+		chat_pool_stats_get(world.pool, &after);
+		assert_int_equal(after.appends - before.appends, 10);
+		assert_int_equal(after.transactions - before.transactions, 1);
+		forget();
+	}
+}
+
 /* --- Life -------------------------------------------------------------------------------------------- */
 
 /* What was submitted is done before the pool is gone, though nobody drains it, and is there when it opens again. */
@@ -496,6 +527,10 @@ static void test_cannot_open(void **state)
 	{                                                                                          \
 #test "_memory", test, setup_memory, teardown, NULL                                \
 	}
+#define OF_TURNS(test)                                                                             \
+	{                                                                                          \
+#test, test, setup_turns, teardown, NULL                                           \
+	}
 #define FILED(test)                                                                                \
 	{                                                                                          \
 #test "_file", test, setup_file, teardown, NULL                                    \
@@ -504,19 +539,13 @@ static void test_cannot_open(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		MEMORY(test_nothing),
-		FILED(test_writes_in_order),
-		FILED(test_reads_in_order),
-		MEMORY(test_reads_in_order),
-		FILED(test_crowds_of_reads),
-		FILED(test_drained_in_order),
-		MEMORY(test_full),
-		FILED(test_full),
-		MEMORY(test_hash),
-		FILED(test_failure),
-		MEMORY(test_counts),
-		FILED(test_finishes),
-		cmocka_unit_test(test_cannot_open),
+		MEMORY(test_nothing),	     FILED(test_writes_in_order),
+		FILED(test_reads_in_order),  MEMORY(test_reads_in_order),
+		FILED(test_crowds_of_reads), FILED(test_drained_in_order),
+		MEMORY(test_full),	     FILED(test_full),
+		MEMORY(test_hash),	     FILED(test_failure),
+		MEMORY(test_counts),	     OF_TURNS(test_turns),
+		FILED(test_finishes),	     cmocka_unit_test(test_cannot_open),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -135,6 +135,11 @@ struct chat_pool_config {
 	unsigned hash_workers; /* threads for argon2id; 0: 1 */
 	unsigned reader_lanes; /* sqlite: connections that read only; 0: 1 */
 	unsigned writer_lanes; /* mysql: connections; 0: 4 */
+	/*
+	 * The owner is an event loop, which calls chat_pool_flush at the end of each of its turns: what was submitted in one begins
+	 * together, in one transaction. Without it each operation begins as soon as it can.
+	 */
+	bool flushed;
 	/* Called from worker threads when there are completions to drain and none were waiting before. */
 	void (*notify)(void *context);
 	void *notify_context;
@@ -153,6 +158,8 @@ CHAT_MUST_CHECK int chat_pool_create(const struct chat_pool_config *config, stru
 				     struct chat_store_error *error);
 /* The port that a node submits to. Lives as long as the pool. */
 struct chat_store *chat_pool_store(struct chat_pool *pool);
+/* Lets begin what was submitted since it was called last. Of a pool that is `flushed` alone; called by who submits. */
+void chat_pool_flush(struct chat_pool *pool);
 /*
  * All completions so far, as a list linked by op->next in the order in which they ended; the caller owns them. NULL:
  * none. One thread alone may call this.
