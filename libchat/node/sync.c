@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Asking the store what a session may have missed: what is beyond its marks, which groups it is in, and whether it still holds
- * its place. Two have cause to ask:
+ * its place. Three have cause to ask:
  *
  *   a session that began: between the reading of its marks and its place in the router something may have been committed,
  *       where subscriptions take a moment (a bus) or commits are not told in their order (a store of several lanes);
+ *   a session that follows another group since, by a joining or as the store named it here: the same of that group;
  *   all sessions, the sweep: the bus was away, another node died, the store was away, this node was taken for dead.
  */
 #include "node/internal.h"
@@ -40,7 +41,7 @@ static bool sync_add(struct chat_op *op, const struct session *session)
 	return true;
 }
 
-/* --- A session that began ---------------------------------------------------------------------------- */
+/* --- A session that began, or follows another group -------------------------------------------------- */
 
 void chat_sync_later(struct session *session)
 {
@@ -140,32 +141,40 @@ static void sync_doubt(struct session *session, const struct chat_sync_item *ite
 	}
 }
 
-/* False: memory is out. */
-static bool sync_mark(struct session *session, const struct chat_mark_state *state)
+/* *found: it is a group that the session did not know of. False: memory is out. */
+static bool sync_mark(struct session *session, const struct chat_mark_state *state, bool *found)
 {
 	conv_key key = conv_key_of(state->target);
-	bool known = chat_mark_get(session, key) != NULL;
+	bool new_group = state->target.group && !chat_mark_get(session, key);
 	struct mark *mark = chat_mark_add(session, key, state->delivered_seq);
 
 	if (!mark)
 		return false;
-	/* A group that is new to the session may be one that it left after the store was asked: that is found out by reading. */
-	if (state->last_seq > mark->pushed || (state->target.group && !known))
+	if (new_group &&
+	    chat_group_add(session->conn->node, state->target.group, state->epoch, session) != 0) {
+		chat_mark_remove(session, key); /* the sweep is to find it as new */
+		return false;
+	}
+	/* A new group may be one that was left after the store was asked: that is found out by reading. */
+	if (state->last_seq > mark->pushed || new_group)
 		chat_mark_fall_behind(session, mark, state->last_seq);
-	if (!state->target.group)
-		return true;
-	if (mark->epoch < state->epoch)
+	if (state->target.group && mark->epoch < state->epoch)
 		mark->epoch = state->epoch;
-	return chat_group_add(session->conn->node, state->target.group, state->epoch, session) == 0;
+	*found |= new_group;
+	return true;
 }
 
 static void sync_apply(struct session *session, const struct chat_sync_item *item)
 {
+	bool found = false;
+
 	for (size_t i = 0; i < item->mark_count; i++)
-		if (!sync_mark(session, &item->marks[i]))
+		if (!sync_mark(session, &item->marks[i], &found))
 			session->conn->node->sweep_due = true;
 	sync_doubt(session, item);
 	chat_catchup_run(session);
+	if (found)
+		chat_sync_later(session);
 }
 
 void chat_complete_sync(struct chat_node *node, struct conn *ignored, struct chat_op *op)

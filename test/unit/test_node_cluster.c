@@ -221,6 +221,42 @@ static void test_dissolution_untold(void **state)
 	hear_nothing(alice);
 }
 
+/* --- Groups that the store names ----------------------------------------------------------------------- */
+
+/* What is said in a group that a sweep has found, before its channel is in force, comes when it is. */
+static void test_group_found(void **state)
+{
+	struct peer *alice = login(ALICE, "a"), *other = login(ALICE, "o");
+	struct chat_op *op = op_of(CHAT_OP_GROUP_CREATE);
+	chat_id group;
+	unsigned asked;
+
+	(void)state;
+	bus_confirm();
+	op->now_ms = 1;
+	op->u.group.user = ALICE;
+	op->u.group.name = chat_view_of("made elsewhere");
+	chat_backend_run(world.backend, &op, 1);
+	group = op->u.group.group;
+	chat_op_destroy(op);
+	hear_of((struct bus_message){.kind = BUS_SWEEP});
+	assert_non_null(chat_group_get(world.node, group));
+	op = op_of(CHAT_OP_APPEND);
+	op->u.append.from = ALICE;
+	op->u.append.target.group = group;
+	op->u.append.text = chat_view_of("said elsewhere");
+	elsewhere(op, CHAT_CODE_OK);
+	hear_nothing(alice);
+	asked = world.submitted[CHAT_OP_SYNC];
+	bus_confirm();
+	hear_messages(alice, 1, 1);
+	hear_messages(other, 1, 1);
+	assert_int_equal(world.submitted[CHAT_OP_SYNC], asked + 1);
+	/* That is all there was to ask. */
+	bus_confirm();
+	assert_int_equal(world.submitted[CHAT_OP_SYNC], asked + 1);
+}
+
 /* --- Presence of those whose node is gone ------------------------------------------------------------ */
 
 /* The heartbeat of another node, or its beginning. */
@@ -744,6 +780,7 @@ int main(void)
 		CLUSTER_CASE(test_store_lags),
 		CLUSTER_CASE(test_dissolution_overtaken),
 		CLUSTER_CASE(test_dissolution_untold),
+		CLUSTER_CASE(test_group_found),
 		CLUSTER_CASE(test_node_dies),
 		CLUSTER_CASE(test_node_dies_and_users_move),
 		CLUSTER_CASE(test_node_is_slow),
