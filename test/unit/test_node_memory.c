@@ -3,6 +3,7 @@
  * Memory that is out at one moment: what the node could not note then is made good, and nothing is forgotten. The linker hands us
  * libchat's calls of malloc (--wrap), and in each scenario the first of its moment fails, then the second, until none is left.
  */
+#include "node/internal.h"
 #include "node_world.h"
 
 void *__real_malloc(size_t size);
@@ -145,6 +146,86 @@ static void test_joining(void **state)
 	with_each_allocation(state, joining);
 }
 
+static uint64_t bus_issued;
+
+static uint64_t bus_subscribe(void *context, struct chat_channel channel)
+{
+	(void)context;
+	(void)channel;
+	return ++bus_issued;
+}
+
+static void bus_unsubscribe(void *context, struct chat_channel channel)
+{
+	(void)context;
+	(void)channel;
+}
+
+static void bus_publish(void *context, struct chat_channel channel, struct chat_buf *payload)
+{
+	(void)context;
+	(void)channel;
+	(void)payload;
+}
+
+static void bus_join(void)
+{
+	static const struct chat_bus_ops ops = {
+		.subscribe = bus_subscribe, .unsubscribe = bus_unsubscribe, .publish = bus_publish};
+	static const struct chat_bus port = {&ops, NULL};
+
+	chat_node_set_bus(world.node, &port);
+	chat_node_bus_connected(world.node);
+}
+
+/* The subscriptions so far are in force, and all that follows from it is done. */
+static void bus_confirm(void)
+{
+	chat_node_bus_confirmed(world.node, bus_issued);
+	settle();
+}
+
+/* Alice does it by way of another node, of which nobody here hears; the first group is number 1. */
+static void do_elsewhere(enum chat_op_kind kind)
+{
+	struct chat_op *op = chat_op_create(kind);
+
+	assert_non_null(op);
+	if (kind == CHAT_OP_GROUP_CREATE) {
+		op->u.group.user = ALICE;
+		op->u.group.name = chat_view_of("ops");
+	} else {
+		op->u.append.from = ALICE;
+		op->u.append.target.group = 1;
+		op->u.append.text = chat_view_of("anybody?");
+	}
+	elsewhere(op, CHAT_CODE_OK);
+}
+
+/* A group that a sweep finds: what is said there before its channel is in force comes when it is. */
+static void finding(void)
+{
+	struct peer *alice;
+
+	bus_join();
+	alice = login(ALICE, "a");
+	bus_confirm();
+	do_elsewhere(CHAT_OP_GROUP_CREATE);
+	world.held[CHAT_OP_SYNC] = true;
+	chat_sweep_start(world.node);
+	complete_without_memory(CHAT_OP_SYNC);
+	pass(world.config.lease_ms);
+	assert_true(alice->closed || chat_group_get(world.node, 1));
+	do_elsewhere(CHAT_OP_APPEND);
+	bus_confirm();
+	hear_message(alice, "anybody?");
+}
+
+static void test_finding(void **state)
+{
+	with_each_allocation(state, finding);
+}
+
 /* Who has gone is offline, and their device free. */
 static void end(void)
 {
@@ -171,6 +252,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_message),
 		TEST(test_joining),
+		TEST(test_finding),
 		TEST(test_end),
 	};
 
