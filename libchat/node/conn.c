@@ -299,6 +299,16 @@ void chat_conn_progress(struct conn *conn)
 	}
 }
 
+void chat_conn_progress_logins(struct chat_node *node)
+{
+	struct node_list *item, *next;
+
+	for (item = node->waiting.next; item != &node->waiting; item = next) {
+		next = item->next;
+		chat_conn_progress(NODE_CONTAINER(item, struct conn, waiting));
+	}
+}
+
 /* A frame that cannot be read as a request is answered. */
 static void conn_refuse_frame(struct conn *conn, const struct chat_decode_error *error)
 {
@@ -328,9 +338,16 @@ static bool conn_ends_with(const struct conn *conn, const struct chat_decode_err
 	       conn->bad_frames + 1 >= NODE_BAD_FRAMES_MAX;
 }
 
-/* Whether a request has to wait until everything before it is answered. */
+/*
+ * Whether a request has to wait until everything before it is answered; a login, until the node is registered, or cannot be. For a
+ * life of which the store has no row nobody sees die, nor makes good what it left behind.
+ */
 static bool conn_must_settle(const struct conn *conn, enum chat_request_type type)
 {
+	const struct chat_node *node = conn->node;
+
+	if (type == CHAT_REQ_LOGIN && !node->registered && !node->store_failed)
+		return true;
 	return conn->operations > 0 &&
 	       (type == CHAT_REQ_LOGIN || type == CHAT_REQ_LOGOUT || type == CHAT_REQ_PASSWORD ||
 		type == CHAT_REQ_REGISTER || type == CHAT_REQ_DEVICE_REMOVE);

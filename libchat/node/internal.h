@@ -258,6 +258,8 @@ void chat_conn_close(struct conn *conn, bool broken);
 void chat_conn_sweep(struct chat_node *node);
 /* Resumes input where what stopped it is over, and closes where the peer ended and all is answered. */
 void chat_conn_progress(struct conn *conn);
+/* The same for all that are not logged in. */
+void chat_conn_progress_logins(struct chat_node *node);
 size_t chat_conn_queued(const struct conn *conn);
 void chat_conn_hold(struct conn *conn);
 void chat_conn_release(struct conn *conn);

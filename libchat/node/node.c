@@ -137,7 +137,7 @@ static bool submit_for_node(struct chat_node *node, enum chat_op_kind kind)
 	op->u.node.lease_ms = node->config.lease_ms;
 	op->u.node.started_ms = node->started_ms;
 	op->u.node.first_session = node->first_number;
-	/* Those who log in before it is through are of this life too. */
+	/* Where it is asked for once more those who have logged in since the first are of this life too. */
 	op->u.node.end_session = node->next_number + (UINT64_C(1) << NODE_NUMBER_SHIFT);
 	op->u.node.unsaid = kind == CHAT_OP_NODE_STOP && !bus_is_settled(node);
 	return chat_operation_keep(node, op, chat_view_of(node->config.name), &op->u.node.node) &&

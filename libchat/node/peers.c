@@ -115,14 +115,16 @@ void chat_complete_beat(struct chat_node *node, struct conn *conn, struct chat_o
 	(void)conn;
 	if (node->stopped) /* the last heartbeat was before its end */
 		return;
+	if (op->code == CHAT_CODE_OK && op->kind == CHAT_OP_NODE_START)
+		node->registered = true;
+	if (op->kind == CHAT_OP_NODE_START)
+		chat_conn_progress_logins(node);
 	if (op->code != CHAT_CODE_OK) {
 		node->beat_at_ms = node_now(node) + NODE_RETRY_MS;
 		return;
 	}
-	if (op->kind == CHAT_OP_NODE_START)
-		node->registered = true;
 	peers_log(node, beat, lapsed);
-	/* Sessions may have begun before the node could be registered: to others it was dead. */
+	/* One that is late, behind another by which the node was registered: it may have been dead to others meanwhile. */
 	peers_look(node, beat,
 		   lapsed || (op->kind == CHAT_OP_NODE_START && node->stats.sessions > 0));
 	/* Of those who were here when it died, friends elsewhere were not told that they are gone. */

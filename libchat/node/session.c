@@ -239,7 +239,13 @@ void chat_handle_login(struct conn *conn, const struct chat_request *request)
 	struct credentials *c;
 	struct chat_op *op;
 
-	if (!may_try(conn, request) || !begin(conn, request))
+	if (!may_try(conn, request))
+		return;
+	if (!conn->node->registered) {
+		chat_conn_error(conn, &request->id, CHAT_CODE_UNAVAILABLE, NULL, NODE_RETRY_MS);
+		return;
+	}
+	if (!begin(conn, request))
 		return;
 	c = conn->credentials;
 	c->replace = request->replace;

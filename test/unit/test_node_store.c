@@ -530,16 +530,26 @@ static void test_restart_in_the_past(void **state)
 	login(ALICE, "a");
 }
 
-/* The same where the store was away when it started; who has logged in since stays online. */
+/* The same where the store was away when it started: nobody logs in until it is registered; who has since stays online. */
 static void test_restart_unavailable(void **state)
 {
+	struct peer *bob;
+
 	(void)state;
 	login(ALICE, "a");
 	store_away(true);
 	world_restart();
 	settle();
 	store_away(false);
-	login(BOB, "b");
+	bob = peer_connect();
+	say(bob, "'type':'login','id':1,'user':2,'password':'password1','device':'b'");
+	settle();
+	hear(bob, "'type':'error','id':1,'code':'unavailable'");
+	assert_false(stored_online(BOB, "b"));
+	pass(NODE_RETRY_MS);
+	say(bob, "'type':'login','id':2,'user':2,'password':'password1','device':'b'");
+	settle();
+	hear(bob, "'type':'ok','id':2");
 	pass(2 * world.config.lease_ms);
 	assert_true(stored_online(BOB, "b"));
 	assert_false(stored_online(ALICE, "a"));
@@ -720,21 +730,49 @@ static void test_conversations_wait(void **state)
 		json_integer_value(json_object_get(json_array_get(page, 0), "delivered_seq")), 2);
 }
 
-/* Who logs in while the node's start is still on its way is online when it is through. */
-static void test_start_slow(void **state)
+/* Alice asks to log in while the node's start is on its way. */
+static struct peer *login_at_start(void)
 {
 	struct peer *alice;
 
-	(void)state;
 	world.store.unordered = true;
 	world.held[CHAT_OP_NODE_START] = true;
 	world_restart();
 	alice = peer_connect();
 	say(alice, "'type':'login','id':1,'user':1,'password':'password1','device':'a'");
 	settle();
-	release(CHAT_OP_NODE_START);
+	hear_nothing(alice);
+	assert_false(stored_online(ALICE, "a"));
+	return alice;
+}
+
+/* Who logs in while the node's start is still on its way waits for it, and is online also when it comes once more. */
+static void test_start_slow(void **state)
+{
+	struct peer *alice = login_at_start();
+
+	(void)state;
+	pass(world.config.lease_ms / 3);
+	assert_int_equal(waiting(CHAT_OP_NODE_START), 2);
+	op_finish(CHAT_OP_NODE_START);
+	settle();
 	hear(alice, "'type':'ok','id':1");
+	op_finish(CHAT_OP_NODE_START);
 	assert_true(stored_online(ALICE, "a"));
+	settle();
+	hear_nothing(alice);
+}
+
+/* Where it cannot be registered that is answered. */
+static void test_start_fails(void **state)
+{
+	struct peer *alice = login_at_start();
+
+	(void)state;
+	world.failing[CHAT_OP_NODE_START] = true;
+	release(CHAT_OP_NODE_START);
+	hear(alice, "'type':'error','id':1,'code':'unavailable'");
+	hear_nothing(alice);
 }
 
 /* Requests of other lanes are answered as they end, each with its own id. */
@@ -815,6 +853,7 @@ int main(void)
 		TEST(test_removed_device_waits),
 		TEST(test_conversations_wait),
 		TEST(test_start_slow),
+		TEST(test_start_fails),
 		TEST(test_answers_overtake),
 		TEST(test_order_of_sends),
 	};

@@ -84,7 +84,7 @@ void chat_node_bus_receive(struct chat_node *node, struct chat_view payload);
 /* Something that this node published may not have arrived: the others are told to see for themselves. To be called when it can be. */
 void chat_node_bus_lost(struct chat_node *node);
 
-/* Registers the node with the store. To be called once, before any connection. */
+/* Registers the node with the store, before which nobody logs in. To be called once, before any connection. */
 CHAT_MUST_CHECK int chat_node_start(struct chat_node *node);
 /* New settings for a running node; name and server stay. What cannot change at once holds from the next use. */
 CHAT_MUST_CHECK int chat_node_configure(struct chat_node *node,
