@@ -111,7 +111,8 @@ struct session {
 	struct own_range *own; /* NULL while there is none: most have none */
 	uint32_t own_count, own_capacity;
 	uint32_t behind_count;
-	bool reading;  /* a page of the catch-up is being read */
+	int64_t device_made_ms; /* see struct chat_op_session_open */
+	bool reading;		/* a page of the catch-up is being read */
 	char device[]; /* its name, and a NUL: as long as it is, for idle sessions are many */
 };
 

@@ -448,6 +448,7 @@ static struct session *session_create(struct conn *conn, const struct chat_op_se
 		return NULL;
 	}
 	keep(session->device, open->device.len, open->device);
+	session->device_made_ms = open->device_made_ms;
 	session->conn = conn;
 	conn->session = session;
 	chat_list_init(&session->dirty);

@@ -34,7 +34,9 @@ static bool sync_add(struct chat_op *op, const struct session *session)
 	struct chat_op_sync *sync = &op->u.sync;
 	struct chat_sync_item *item = &sync->items[sync->count];
 
-	*item = (struct chat_sync_item){.user = session->user->id, .session = session->number};
+	*item = (struct chat_sync_item){.user = session->user->id,
+					.session = session->number,
+					.device_made_ms = session->device_made_ms};
 	if (chat_arena_copy(&op->arena, chat_view_of(session->device), &item->device) != 0)
 		return false;
 	sync->count++;

@@ -20,7 +20,8 @@
 struct seat {
 	struct seat *next;
 	struct chat_view device;
-	bool exists;
+	bool exists; /* since: */
+	int64_t made_ms;
 	bool is_held; /* by: */
 	struct chat_view node;
 	uint64_t session;
@@ -157,8 +158,6 @@ static void visit_token(struct mysql *mysql, MYSQL_ROW row, const unsigned long 
 			continue;
 		guest->is_known = true;
 		guest->expires_ms = (int64_t)mysql_row_number(row, 3);
-		if (guest->seat) /* there is no token of a device that is not there */
-			guest->seat->exists = true;
 		guest->user = mysql_row_number(row, 1);
 		if (chat_arena_copy(&guest->op->arena, device, &guest->device) != 0)
 			chat_db_fail(&mysql->db, "out of memory");
@@ -295,8 +294,10 @@ static void visit_device(struct mysql *mysql, MYSQL_ROW row, const unsigned long
 	struct seat *seat =
 		person ? seat_obtain(mysql, person, mysql_row_view(row, lengths, 1)) : NULL;
 
-	if (seat)
-		seat->exists = true;
+	if (!seat)
+		return;
+	seat->exists = true;
+	seat->made_ms = (int64_t)mysql_row_number(row, 2);
 }
 
 static void visit_place(struct mysql *mysql, MYSQL_ROW row, const unsigned long *lengths)
@@ -346,13 +347,14 @@ static void text_seat(struct mysql *mysql, const struct person *person, const st
 static void ask_devices(struct mysql *mysql)
 {
 	struct mysql_matches *guests = &mysql->sessions->guests;
-	struct mysql_rows rows = {.sql = "SELECT user,device FROM device WHERE (user,device) IN (",
-				  .visit = visit_device};
+	struct mysql_rows rows = {
+		.sql = "SELECT user,device,made_ms FROM device WHERE (user,device) IN (",
+		.visit = visit_device};
 
 	for (size_t i = 0; i < guests->count; i++) {
 		const struct guest *guest = guests->items[i].item;
 
-		if (guest->item || guest->by_token)
+		if (guest->item)
 			continue;
 		chat_mysql_rows_next(mysql, &rows);
 		text_seat(mysql, guest->person, guest->seat);
@@ -457,6 +459,7 @@ static void open_take(struct mysql *mysql, struct guest *guest)
 
 	open->user = guest->user;
 	open->device = guest->device;
+	open->device_made_ms = seat->made_ms;
 	if (chat_arena_copy(&guest->op->arena, guest->person->name, &open->name) != 0)
 		chat_db_fail(&mysql->db, "out of memory");
 	if (!open_claim(mysql, guest)) {
@@ -603,7 +606,7 @@ static void text_token(struct mysql *mysql, const struct seat *seat)
 
 static void text_since(struct mysql *mysql, const struct seat *seat)
 {
-	chat_mysql_text(mysql, ",%lld", (long long)seat->since_ms);
+	chat_mysql_text(mysql, ",%lld,%lld", (long long)seat->made_ms, (long long)seat->since_ms);
 }
 
 static void text_place(struct mysql *mysql, const struct seat *seat)
@@ -649,7 +652,7 @@ static const struct change {
 	{token_goes, "DELETE FROM token WHERE (user,device) IN (", NULL, ")", NULL},
 	{token_comes, "INSERT INTO token(user,device,hash,expires_ms) VALUES ", text_token,
 	 " ON DUPLICATE KEY UPDATE hash=VALUES(hash),expires_ms=VALUES(expires_ms)", NULL},
-	{device_was_seen, "INSERT INTO device(user,device,since_ms) VALUES ", text_since,
+	{device_was_seen, "INSERT INTO device(user,device,made_ms,since_ms) VALUES ", text_since,
 	 " ON DUPLICATE KEY UPDATE since_ms=VALUES(since_ms)", NULL},
 	{place_goes, "DELETE FROM presence WHERE (user,device) IN (", NULL, ")", NULL},
 	{place_comes, "INSERT INTO presence(user,device,node,session) VALUES ", text_place,

@@ -235,8 +235,11 @@ static enum chat_place sync_place(struct db *db, const struct chat_op *op,
 		chat_db_end(db, row);
 		return held ? CHAT_PLACE_HELD : CHAT_PLACE_TAKEN;
 	}
-	if (chat_db_number(db, "SELECT 1 FROM token WHERE user=? AND device=?", "iv", item->user,
-			   item->device) == 0)
+	/* It may have been removed, and another made that has its name. */
+	if (chat_db_number(db,
+			   "SELECT 1 FROM token t JOIN device d ON d.user=t.user AND"
+			   " d.device=t.device WHERE t.user=? AND t.device=? AND d.made_ms=?",
+			   "ivi", item->user, item->device, item->device_made_ms) == 0)
 		return CHAT_PLACE_GONE;
 	/* Nobody has it: it was only given up for dead. */
 	item->first =

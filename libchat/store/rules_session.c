@@ -302,7 +302,7 @@ static bool open_claim(struct db *db, struct chat_op *op)
 /* A device that is new starts where the furthest of the others is. */
 static bool device_create(struct db *db, struct chat_op *op)
 {
-	const struct chat_op_session_open *open = &op->u.session_open;
+	struct chat_op_session_open *open = &op->u.session_open;
 
 	if (chat_db_number(db, "SELECT COUNT(*) FROM device WHERE user=?", "i", open->user) >=
 	    db->limits.devices) {
@@ -313,17 +313,20 @@ static bool device_create(struct db *db, struct chat_op *op)
 		    "REPLACE INTO mark(user,device,conversation,delivered_seq)"
 		    " SELECT user,?,conversation,delivered_seq FROM member WHERE user=?",
 		    "vi", open->device, open->user);
-	chat_db_run(db, "INSERT INTO device(user,device,since_ms) VALUES(?,?,?)", "ivi", open->user,
-		    open->device, op->now_ms);
+	chat_db_run(db, "INSERT INTO device(user,device,made_ms,since_ms) VALUES(?,?,?,?)", "ivii",
+		    open->user, open->device, op->now_ms, op->now_ms);
+	open->device_made_ms = op->now_ms;
 	return true;
 }
 
 static bool open_device(struct db *db, struct chat_op *op)
 {
-	const struct chat_op_session_open *open = &op->u.session_open;
+	struct chat_op_session_open *open = &op->u.session_open;
 
-	if (chat_db_number(db, "SELECT 1 FROM device WHERE user=? AND device=?", "iv", open->user,
-			   open->device) == 0)
+	open->device_made_ms =
+		(int64_t)chat_db_number(db, "SELECT made_ms FROM device WHERE user=? AND device=?",
+					"iv", open->user, open->device);
+	if (open->device_made_ms == 0)
 		return device_create(db, op);
 	chat_db_run(db, "UPDATE device SET since_ms=? WHERE user=? AND device=?", "iiv", op->now_ms,
 		    open->user, open->device);

@@ -22,6 +22,7 @@ CREATE TABLE IF NOT EXISTS token (
 CREATE TABLE IF NOT EXISTS device (
   user BIGINT NOT NULL,
   device VARBINARY(32) NOT NULL,
+  made_ms BIGINT NOT NULL COMMENT 'tells it from another of that name that was removed',
   since_ms BIGINT NOT NULL,
   PRIMARY KEY (user, device)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;

@@ -20,6 +20,7 @@ CREATE TABLE token (
 CREATE TABLE device (
   user INTEGER NOT NULL,
   device TEXT NOT NULL,
+  made_ms INTEGER NOT NULL, -- tells it from another of that name that was removed
   since_ms INTEGER NOT NULL,
   PRIMARY KEY (user, device)
 ) WITHOUT ROWID;

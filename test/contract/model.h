@@ -28,7 +28,7 @@ enum {
 
 struct model_device {
 	struct chat_view name;
-	int64_t since_ms;
+	int64_t made_ms, since_ms;
 	struct chat_view token; /* empty: none */
 	int64_t expires_ms;
 	struct chat_presence_at at;	     /* node empty: nowhere */

@@ -211,7 +211,8 @@ static void print_session_open(struct text *text, const struct ids *ids, const s
 	add_at(text, open->at);
 	add(text, "%s stale=%llu", open->replace ? " replace" : "", number(open->stale));
 	add_view(text, "name", open->name);
-	add(text, "%s pending=%u holder:", open->first ? " first" : "", open->pending);
+	add(text, "%s made=%lld pending=%u holder:", open->first ? " first" : "",
+	    (long long)open->device_made_ms, open->pending);
 	add_at(text, open->holder);
 	add_marks(text, ids, open->marks, open->mark_count);
 }

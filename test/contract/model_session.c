@@ -293,8 +293,11 @@ void model_session_open(struct chat_op *op)
 		op->code = CHAT_CODE_LIMIT_REACHED;
 		return;
 	}
-	if (!device)
+	if (!device) {
 		device = device_add(user, open->user, open->device);
+		device->made_ms = op->now_ms;
+	}
+	open->device_made_ms = device->made_ms;
 	device->since_ms = op->now_ms;
 	device->token = model_keep(open->token);
 	device->expires_ms = open->token_expires_ms;
@@ -420,7 +423,7 @@ static void sync_item(struct chat_op *op, struct chat_sync_item *item)
 					      chat_view_equal(device->at.node, at.node)
 				      ? CHAT_PLACE_HELD
 				      : CHAT_PLACE_TAKEN;
-	} else if (!device || device->token.len == 0) {
+	} else if (!device || device->token.len == 0 || device->made_ms != item->device_made_ms) {
 		item->place = CHAT_PLACE_GONE;
 	} else {
 		item->place = CHAT_PLACE_HELD;

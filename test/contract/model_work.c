@@ -457,11 +457,14 @@ static void make_sync(struct chat_op *op)
 	sync->items = model_array(op, sync->count, sizeof(*sync->items));
 	for (size_t i = 0; i < sync->count; i++) {
 		struct chat_sync_item *item = &sync->items[i];
+		const struct model_device *device;
 
 		do {
 			item->user = some_user();
 			item->session = some_place(item->user, &item->device).session;
 		} while (work.crowd && !is_online(item) && percent(95));
+		device = model_device(item->user, item->device);
+		item->device_made_ms = device && percent(90) ? device->made_ms : work.now_ms;
 	}
 }
 

@@ -235,7 +235,8 @@ static void test_reap_moved(void **state)
 static void test_reaped_goes_on(void **state)
 {
 	chat_id ann = user_new("ann");
-	struct chat_sync_item item = {.user = ann, .device = V("a"), .session = 1};
+	struct chat_sync_item item = {
+		.user = ann, .device = V("a"), .session = 1, .device_made_ms = now_ms};
 	struct chat_op *op;
 
 	(void)state;
@@ -262,6 +263,47 @@ static void test_reaped_goes_on(void **state)
 		chat_op_destroy(op);
 	}
 	expect_reaped("n1", 10, 0, 0, false);
+}
+
+static void expect_place(chat_id user, uint64_t session, int64_t made_ms, enum chat_place place,
+			 bool reclaimed)
+{
+	struct chat_sync_item item = {
+		.user = user, .device = V("a"), .session = session, .device_made_ms = made_ms};
+	struct chat_op *op = op_new(CHAT_OP_SYNC);
+
+	op->u.sync = (struct chat_op_sync){V("n1"), LEASE_MS, &item, 1};
+	assert_int_equal(op_run(op), OK);
+	assert_int_equal(item.place, place);
+	assert_int_equal(item.reclaimed, reclaimed);
+	chat_op_destroy(op);
+}
+
+/* The place of a device that was removed is not that of another which was made with its name. */
+static void test_made_anew(void **state)
+{
+	chat_id ann = user_new("ann");
+	struct chat_op *op = session_open(ann, "a", 1, false);
+	int64_t first_ms = op->u.session_open.device_made_ms, second_ms;
+
+	(void)state;
+	chat_op_destroy(op);
+	now_ms += 10;
+	op = session_open(ann, "a", 2, true);
+	assert_int_equal(op->u.session_open.device_made_ms, first_ms);
+	chat_op_destroy(op);
+	op = op_new(CHAT_OP_DEVICE_REMOVE);
+	op->u.device_remove.user = ann;
+	op->u.device_remove.device = V("a");
+	op_expect(op, OK);
+	op = session_open(ann, "a", 3, false);
+	second_ms = op->u.session_open.device_made_ms;
+	chat_op_destroy(op);
+	assert_true(second_ms != first_ms);
+	expect_place(ann, 2, first_ms, CHAT_PLACE_TAKEN, false);
+	assert_int_equal(session_close(ann, "a", 3, NULL), OK);
+	expect_place(ann, 2, first_ms, CHAT_PLACE_GONE, false);
+	expect_place(ann, 3, second_ms, CHAT_PLACE_HELD, true);
 }
 
 /* What a heartbeat tells of the others: for how long they are alive, and whether anybody has a place there. */
@@ -526,6 +568,7 @@ int main(void)
 		CASE(test_reap),
 		CASE(test_reap_moved),
 		CASE(test_reaped_goes_on),
+		CASE(test_made_anew),
 		CASE(test_look),
 		CASE(test_start_tells_who_was_there),
 		CASE(test_stale_holder),

@@ -173,6 +173,7 @@ struct chat_op_session_open {
 	struct chat_presence_at
 		holder; /* out: the session that was replaced, if any and if on a live node */
 	bool first;	/* out: the user was on no other device */
+	int64_t device_made_ms; /* out: tells the device from another of that name that was removed */
 	struct chat_mark_state *marks; /* out: every conversation of the user, groups included */
 	size_t mark_count;
 	uint32_t pending; /* out: how many of them hold something beyond the device's mark */
@@ -293,7 +294,8 @@ enum chat_place {
 struct chat_sync_item {
 	chat_id user;
 	struct chat_view device;
-	uint64_t session;      /* its number, as in its presence */
+	uint64_t session;	/* its number, as in its presence */
+	int64_t device_made_ms; /* as its login was told */
 	bool reclaimed;	       /* out: nobody had the place, and it was given back to the session */
 	bool first;	       /* out: it was, and the user was on no device */
 	enum chat_place place; /* out */
