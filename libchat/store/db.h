@@ -40,15 +40,20 @@ struct db_driver {
 	const struct db_log *log;
 };
 
+enum { DB_LOG_PARTS = 2 };
+
 /* The statements on messages by their place in the log, which each dialect keeps in its own way. */
 struct db_log {
 	/* (conversation, seq, kind, sender, time_ms, changes, cid, digest, text, data) */
 	const char *append;
-	const char *
-		forward; /* (conversation, after, end, limit): RULE_MESSAGE of those between, ascending */
-	const char *backward; /* the same, descending */
-	const char *one;      /* (conversation, seq): RULE_MESSAGE */
-	const char *change;   /* (text, data, flags, conversation, seq) */
+	/*
+	 * (conversation, after, end, limit): RULE_MESSAGE of those between, ascending. What the first finds comes before what the
+	 * second does, which may be NULL.
+	 */
+	const char *forward[DB_LOG_PARTS];
+	const char *backward[DB_LOG_PARTS]; /* the same, descending */
+	const char *one;		    /* (conversation, seq): RULE_MESSAGE */
+	const char *change;		    /* (text, data, flags, conversation, seq) */
 };
 
 #define RULE_APPEND                                                                                \

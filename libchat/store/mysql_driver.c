@@ -239,10 +239,10 @@ static uint64_t driver_last_id(struct db *db)
 
 static const struct db_log driver_log = {
 	.append = "INSERT " RULE_APPEND,
-	.forward = "SELECT " RULE_MESSAGE " FROM message m WHERE m.conversation=? AND m.seq>?"
-		   " AND m.seq<? ORDER BY m.seq LIMIT ?",
-	.backward = "SELECT " RULE_MESSAGE " FROM message m WHERE m.conversation=? AND m.seq>?"
-		    " AND m.seq<? ORDER BY m.seq DESC LIMIT ?",
+	.forward = {"SELECT " RULE_MESSAGE " FROM message m WHERE m.conversation=? AND m.seq>?"
+		    " AND m.seq<? ORDER BY m.seq LIMIT ?"},
+	.backward = {"SELECT " RULE_MESSAGE " FROM message m WHERE m.conversation=? AND m.seq>?"
+		     " AND m.seq<? ORDER BY m.seq DESC LIMIT ?"},
 	.one = "SELECT " RULE_MESSAGE " FROM message m WHERE m.conversation=? AND m.seq=?",
 	.change = "UPDATE message SET text=?,data=?,flags=? WHERE conversation=? AND seq=?",
 };

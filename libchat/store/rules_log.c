@@ -285,7 +285,8 @@ void chat_rule_message(struct db *db, struct chat_op *op, struct db_rows *row, i
 }
 
 /* Nothing beyond the end that the place shows: of what came later one may have been no member any more. */
-static struct db_rows *history_query(struct db *db, const struct chat_op_history *history,
+static struct db_rows *history_query(struct db *db, const char *sql,
+				     const struct chat_op_history *history,
 				     const struct rule_place *place)
 {
 	uint64_t end = place->last_seq + 1;
@@ -293,9 +294,8 @@ static struct db_rows *history_query(struct db *db, const struct chat_op_history
 	uint64_t after =
 		history->forward ? further(history->after, place->joined_seq) : place->joined_seq;
 
-	return chat_db_query(
-		db, history->forward ? db->driver->log->forward : db->driver->log->backward, "iiii",
-		place->id, after, history->forward ? end : before, (uint64_t)history->limit + 1);
+	return chat_db_query(db, sql, "iiii", place->id, after, history->forward ? end : before,
+			     (uint64_t)history->limit + 1);
 }
 
 static void messages_reverse(struct chat_message *messages, size_t count)
@@ -308,11 +308,32 @@ static void messages_reverse(struct chat_message *messages, size_t count)
 	}
 }
 
+/* Adds these to the page, which may be full then. */
+static void history_add(struct db *db, struct chat_op *op, struct db_rows *row, size_t *bytes)
+{
+	struct chat_op_history *history = &op->u.history;
+
+	while (chat_db_next(db, row)) {
+		struct chat_message message = {0};
+
+		chat_rule_message(db, op, row, 0, history->user, history->target, &message);
+		*bytes += chat_json_message_len(&message);
+		if (history->count == history->limit ||
+		    (history->count > 0 && *bytes > history->bytes_max)) {
+			history->more = true;
+			chat_db_end(db, row);
+			return;
+		}
+		history->messages[history->count++] = message;
+	}
+}
+
 void chat_rule_history(struct db *db, struct chat_op *op)
 {
 	struct chat_op_history *history = &op->u.history;
+	const struct db_log *log = db->driver->log;
+	const char *const *parts = history->forward ? log->forward : log->backward;
 	struct rule_place place;
-	struct db_rows *row;
 	size_t bytes = 0;
 
 	op->code = chat_rule_place(db, history->user, history->target, &place);
@@ -321,20 +342,10 @@ void chat_rule_history(struct db *db, struct chat_op *op)
 	if (op->code != CHAT_CODE_OK || place.id == 0)
 		return;
 	history->messages = chat_db_array(db, op, history->limit, sizeof(*history->messages));
-	row = history_query(db, history, &place);
-	while (history->messages && chat_db_next(db, row)) {
-		struct chat_message message = {0};
-
-		chat_rule_message(db, op, row, 0, history->user, history->target, &message);
-		bytes += chat_json_message_len(&message);
-		if (history->count == history->limit ||
-		    (history->count > 0 && bytes > history->bytes_max)) {
-			history->more = true;
-			chat_db_end(db, row);
-			break;
-		}
-		history->messages[history->count++] = message;
-	}
+	if (!history->messages)
+		return;
+	for (size_t i = 0; i < DB_LOG_PARTS && parts[i] && !history->more; i++)
+		history_add(db, op, history_query(db, parts[i], history, &place), &bytes);
 	if (!history->forward)
 		messages_reverse(history->messages, history->count);
 }

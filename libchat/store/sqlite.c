@@ -149,19 +149,17 @@ static uint64_t sqlite_last_id(struct db *db)
 /* --- The log ----------------------------------------------------------------------------------------- */
 
 /* Of a conversation's places in the log the older are in one table, the newer in another. */
-#define LOG_BETWEEN                                                                                \
-	"SELECT seq,message FROM log WHERE conversation=?1 AND seq>?2 AND seq<?3 UNION ALL"        \
-	" SELECT seq,message FROM log_recent WHERE conversation=?1 AND seq>?2 AND seq<?3"
+#define LOG_PAGE(table, order)                                                                     \
+	"SELECT " RULE_MESSAGE " FROM " table " l CROSS JOIN message m ON m.id=l.message"          \
+	" WHERE l.conversation=? AND l.seq>? AND l.seq<? ORDER BY l.seq " order " LIMIT ?"
 #define LOG_AT(conversation, seq)                                                                  \
 	"(SELECT message FROM log WHERE conversation=" conversation " AND seq=" seq " UNION ALL"   \
 	" SELECT message FROM log_recent WHERE conversation=" conversation " AND seq=" seq ")"
 
 static const struct db_log sqlite_log = {
 	.append = "INSERT OR IGNORE " RULE_APPEND,
-	.forward = "SELECT " RULE_MESSAGE " FROM (" LOG_BETWEEN " ORDER BY seq LIMIT ?4) l"
-		   " JOIN message m ON m.id=l.message ORDER BY l.seq",
-	.backward = "SELECT " RULE_MESSAGE " FROM (" LOG_BETWEEN " ORDER BY seq DESC LIMIT ?4) l"
-		    " JOIN message m ON m.id=l.message ORDER BY l.seq DESC",
+	.forward = {LOG_PAGE("log", "ASC"), LOG_PAGE("log_recent", "ASC")},
+	.backward = {LOG_PAGE("log_recent", "DESC"), LOG_PAGE("log", "DESC")},
 	.one = "SELECT " RULE_MESSAGE " FROM message m WHERE m.id=" LOG_AT("?1", "?2"),
 	.change = "UPDATE message SET text=?1,data=?2,flags=?3 WHERE id=" LOG_AT("?4", "?5"),
 };
