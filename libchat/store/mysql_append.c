@@ -12,7 +12,6 @@
  * That a cid is new is what its unique key says when the message is inserted. One that is known undoes the transaction, and for the
  * next attempt and some transactions after it the first trip asks for them too: who resends one resends more.
  */
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,9 +61,7 @@ static void sends_settle(struct mysql_sends *sends)
 	for (size_t i = 0; i < sends->count; i++) {
 		struct send *send = &sends->items[i];
 
-		if (send->left || chat_mysql_lane_is_left(&sends->lanes, send->op))
-			chat_mysql_lane_leave(&sends->lanes, send->op);
-		else
+		if (chat_mysql_lane_takes(&sends->lanes, send->op, !send->left))
 			sends->items[kept++] = *send;
 	}
 	sends->count = kept;
@@ -83,13 +80,11 @@ static void sends_collect(struct mysql_sends *sends, struct chat_op **ops, size_
 	for (size_t i = 0; i < count; i++) {
 		struct send *send = &sends->items[sends->count];
 
-		if (done[i])
+		if (done[i] ||
+		    !chat_mysql_lane_takes(&sends->lanes, ops[i],
+					   ops[i]->kind == CHAT_OP_APPEND &&
+						   ops[i]->u.append.kind == CHAT_MESSAGE_TEXT))
 			continue;
-		if (ops[i]->kind != CHAT_OP_APPEND || ops[i]->u.append.kind != CHAT_MESSAGE_TEXT ||
-		    chat_mysql_lane_is_left(&sends->lanes, ops[i])) {
-			chat_mysql_lane_leave(&sends->lanes, ops[i]);
-			continue;
-		}
 		*send = (struct send){.op = ops[i], .place = i};
 		if (ops[i]->u.append.cid.len > 0)
 			send->digest_view = chat_rule_digest(&send->digest, &ops[i]->u.append);
@@ -111,8 +106,7 @@ static void sends_match(struct mysql_sends *sends)
 			chat_mysql_matches_add(&sends->groups, send, append->target.group, 0);
 			chat_mysql_matches_add(&sends->members, send, append->target.group, from);
 		} else {
-			chat_mysql_matches_add(&sends->pairs, send, from < to ? from : to,
-					       from < to ? to : from);
+			chat_mysql_matches_add_pair(&sends->pairs, send, from, to);
 		}
 		if (append->cid.len > 0)
 			chat_mysql_matches_add(&sends->cids, send, from,
@@ -272,10 +266,7 @@ static void ask_groups(struct mysql *mysql)
 		mysql, visit_group,
 		"SELECT id,last_seq,last_ms,epoch FROM conversation FORCE INDEX(PRIMARY)"
 		" WHERE low IS NULL AND id IN (");
-	for (size_t i = 0; i < sends->groups.count; i++)
-		if (!chat_mysql_match_repeats(&sends->groups, i))
-			chat_mysql_text(mysql, "%s%llu", i == 0 ? "" : ",",
-					mysql_number(sends->groups.items[i].a));
+	chat_mysql_text_numbers(mysql, &sends->groups);
 	chat_mysql_text(mysql, ") ORDER BY id FOR UPDATE");
 	chat_mysql_trip_add(mysql, visit_member,
 			    "SELECT conversation,user FROM member WHERE (conversation,user) IN (");

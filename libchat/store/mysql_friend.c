@@ -20,6 +20,7 @@ struct mysql_tells {
 	struct tell items[TELLS_AT_ONCE];
 	size_t count;
 	struct mysql_matches people; /* the user, and 0 */
+	struct mysql_matches going;  /* of these, who are told gone unless they are online */
 	struct mysql_lanes lanes;
 };
 
@@ -35,23 +36,22 @@ static size_t tells_collect(struct mysql_tells *tells, struct chat_op **ops, siz
 {
 	size_t i = from;
 
-	tells->count = tells->people.count = 0;
+	tells->count = tells->people.count = tells->going.count = 0;
 	for (; i < count && tells->count < TELLS_AT_ONCE; i++) {
 		struct tell *tell = &tells->items[tells->count];
 
-		if (done[i])
+		if (done[i] || !chat_mysql_lane_takes(&tells->lanes, ops[i], is_plain(ops[i])))
 			continue;
-		if (!is_plain(ops[i]) || chat_mysql_lane_is_left(&tells->lanes, ops[i])) {
-			chat_mysql_lane_leave(&tells->lanes, ops[i]);
-			continue;
-		}
 		*tell = (struct tell){.op = ops[i]};
 		tell->friends.item_size = sizeof(struct chat_friend);
 		chat_mysql_matches_add(&tells->people, tell, ops[i]->u.friends.user, 0);
+		if (ops[i]->u.friends.unless_online)
+			chat_mysql_matches_add(&tells->going, tell, ops[i]->u.friends.user, 0);
 		tells->count++;
 		done[i] = true;
 	}
 	chat_mysql_matches_sort(&tells->people);
+	chat_mysql_matches_sort(&tells->going);
 	return i;
 }
 
@@ -64,7 +64,7 @@ static bool is_alive(const struct chat_op *op, const char *beat_ms)
 static void visit_place(struct mysql *mysql, MYSQL_ROW row, const unsigned long *lengths)
 {
 	(void)lengths;
-	MYSQL_EACH_MATCH (m, &mysql->tells->people, mysql_row_number(row, 0), 0) {
+	MYSQL_EACH_MATCH (m, &mysql->tells->going, mysql_row_number(row, 0), 0) {
 		struct tell *tell = m->item;
 
 		tell->is_online = tell->is_online || is_alive(tell->op, row[1]);
@@ -97,42 +97,30 @@ static void visit_friend(struct mysql *mysql, MYSQL_ROW row, const unsigned long
 	MYSQL_EACH_MATCH (m, &mysql->tells->people, mysql_row_number(row, 0), 0) {
 		struct tell *tell = m->item;
 
-		if (!(tell->op->u.friends.unless_online && tell->is_online) &&
-		    is_alive(tell->op, row[3]))
+		if (!tell->is_online && is_alive(tell->op, row[3]))
 			tell_add(mysql, tell, mysql_row_number(row, 1),
 				 mysql_row_view(row, lengths, 2));
 	}
 }
 
-/* The statement up to the numbers of those that it is about. */
-static void ask(struct mysql *mysql, mysql_visit *visit, const char *sql, bool unless_online_alone)
-{
-	const struct mysql_matches *people = &mysql->tells->people;
-	struct mysql_rows rows = {.sql = sql, .visit = visit};
-
-	for (size_t i = 0; i < people->count; i++) {
-		const struct tell *tell = people->items[i].item;
-
-		if (unless_online_alone && !tell->op->u.friends.unless_online)
-			continue;
-		chat_mysql_rows_next(mysql, &rows);
-		chat_mysql_text(mysql, "%llu", mysql_number(people->items[i].a));
-	}
-	chat_mysql_rows_end(mysql, &rows, ")");
-}
-
 static void tells_ask(struct mysql *mysql)
 {
-	ask(mysql, visit_place,
-	    "SELECT p.user,n.beat_ms FROM presence p JOIN node n ON n.name=p.node"
-	    " WHERE p.user IN (",
-	    true);
-	ask(mysql, visit_friend,
-	    "SELECT f.user,f.other,u.name,n.beat_ms FROM friendship f FORCE INDEX(PRIMARY)"
-	    " STRAIGHT_JOIN user u ON u.id=f.other STRAIGHT_JOIN presence p ON p.user=f.other"
-	    " STRAIGHT_JOIN node n ON n.name=p.node WHERE f.user IN (",
-	    false);
-	chat_mysql_text(mysql, " AND f.state=%d ORDER BY f.user,f.other", CHAT_FRIEND_FRIENDS);
+	const struct mysql_tells *tells = mysql->tells;
+
+	if (tells->going.count > 0) {
+		chat_mysql_trip_add(mysql, visit_place,
+				    "SELECT p.user,n.beat_ms FROM presence p JOIN node n"
+				    " ON n.name=p.node WHERE p.user IN (");
+		chat_mysql_text_numbers(mysql, &tells->going);
+		chat_mysql_text(mysql, ")");
+	}
+	chat_mysql_trip_add(
+		mysql, visit_friend,
+		"SELECT f.user,f.other,u.name,n.beat_ms FROM friendship f FORCE INDEX(PRIMARY)"
+		" STRAIGHT_JOIN user u ON u.id=f.other STRAIGHT_JOIN presence p ON p.user=f.other"
+		" STRAIGHT_JOIN node n ON n.name=p.node WHERE f.user IN (");
+	chat_mysql_text_numbers(mysql, &tells->people);
+	chat_mysql_text(mysql, ") AND f.state=%d ORDER BY f.user,f.other", CHAT_FRIEND_FRIENDS);
 }
 
 /* What is asked about the last of them waits for the commit. */

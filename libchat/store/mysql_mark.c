@@ -8,7 +8,6 @@
  *
  * What becomes of each is what chat_rule_marks says.
  */
-#include <assert.h>
 #include <stdlib.h>
 
 #include "store/mysql.h"
@@ -46,28 +45,15 @@ static void acks_collect(struct mysql_acks *acks, struct chat_op **ops, size_t c
 	for (size_t i = 0; i < count; i++) {
 		const struct chat_op_marks *marks = &ops[i]->u.marks;
 
-		if (done[i])
+		if (done[i] || !chat_mysql_lane_takes(&acks->lanes, ops[i],
+						      ops[i]->kind == CHAT_OP_MARKS &&
+							      acks->count + marks->count <=
+								      MYSQL_MATCHES_MAX / 2))
 			continue;
-		if (ops[i]->kind != CHAT_OP_MARKS ||
-		    acks->count + marks->count > MYSQL_MATCHES_MAX / 2 ||
-		    chat_mysql_lane_is_left(&acks->lanes, ops[i])) {
-			chat_mysql_lane_leave(&acks->lanes, ops[i]);
-			continue;
-		}
 		for (size_t j = 0; j < marks->count; j++)
 			acks->items[acks->count++] = (struct ack){.write = &marks->items[j]};
 		done[i] = true;
 	}
-}
-
-static chat_id lower(const struct chat_mark_write *write)
-{
-	return write->user < write->target.user ? write->user : write->target.user;
-}
-
-static chat_id higher(const struct chat_mark_write *write)
-{
-	return write->user < write->target.user ? write->target.user : write->user;
 }
 
 static void match_targets(struct mysql_acks *acks)
@@ -81,7 +67,8 @@ static void match_targets(struct mysql_acks *acks)
 			chat_mysql_matches_add(&acks->groups, ack, write->target.group,
 					       write->user);
 		else
-			chat_mysql_matches_add(&acks->pairs, ack, lower(write), higher(write));
+			chat_mysql_matches_add_pair(&acks->pairs, ack, write->user,
+						    write->target.user);
 		chat_mysql_matches_add(&acks->devices, ack, write->user,
 				       chat_view_hash(write->device));
 	}
@@ -204,8 +191,7 @@ static void ask_devices(struct mysql *mysql)
 		const struct ack *ack = acks->devices.items[i].item;
 
 		chat_mysql_rows_next(mysql, &rows);
-		chat_mysql_text(mysql, "(%llu,", mysql_number(ack->write->user));
-		chat_mysql_text_quote(mysql, ack->write->device);
+		chat_mysql_text_device(mysql, ack->write->user, ack->write->device);
 		chat_mysql_text(mysql, ")");
 	}
 	chat_mysql_rows_end(mysql, &rows, ")");
@@ -247,8 +233,7 @@ static void visit_mark(struct mysql *mysql, MYSQL_ROW row, const unsigned long *
 /* "(user,device,conversation". */
 static void text_mark(struct mysql *mysql, const struct ack *ack)
 {
-	chat_mysql_text(mysql, "(%llu,", mysql_number(ack->write->user));
-	chat_mysql_text_quote(mysql, ack->write->device);
+	chat_mysql_text_device(mysql, ack->write->user, ack->write->device);
 	chat_mysql_text(mysql, ",%llu", mysql_number(ack->conversation));
 }
 

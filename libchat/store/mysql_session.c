@@ -118,15 +118,12 @@ static void guests_collect(struct mysql_sessions *sessions, struct chat_op **ops
 	sessions->lanes = (struct mysql_lanes){0};
 	sessions->count = 0;
 	for (size_t i = 0; i < count; i++) {
-		size_t more = done[i] ? 0 : guests_of(ops[i]);
+		size_t more = guests_of(ops[i]);
 
-		if (done[i])
+		if (done[i] ||
+		    !chat_mysql_lane_takes(&sessions->lanes, ops[i],
+					   more > 0 && sessions->count + more <= MYSQL_MATCHES_MAX))
 			continue;
-		if (more == 0 || sessions->count + more > MYSQL_MATCHES_MAX ||
-		    chat_mysql_lane_is_left(&sessions->lanes, ops[i])) {
-			chat_mysql_lane_leave(&sessions->lanes, ops[i]);
-			continue;
-		}
 		for (size_t j = 0; j < more; j++)
 			sessions->items[sessions->count++] = guest_of(ops[i], i, j);
 	}
@@ -288,11 +285,17 @@ static void visit_person(struct mysql *mysql, MYSQL_ROW row, const unsigned long
 	person->hash = keep_view(mysql, mysql_row_view(row, lengths, 2));
 }
 
-static void visit_device(struct mysql *mysql, MYSQL_ROW row, const unsigned long *lengths)
+/* Of a row that begins with a user and a device. NULL: memory is out. */
+static struct seat *seat_of_row(struct mysql *mysql, MYSQL_ROW row, const unsigned long *lengths)
 {
 	struct person *person = person_find(mysql->sessions, mysql_row_number(row, 0));
-	struct seat *seat =
-		person ? seat_obtain(mysql, person, mysql_row_view(row, lengths, 1)) : NULL;
+
+	return person ? seat_obtain(mysql, person, mysql_row_view(row, lengths, 1)) : NULL;
+}
+
+static void visit_device(struct mysql *mysql, MYSQL_ROW row, const unsigned long *lengths)
+{
+	struct seat *seat = seat_of_row(mysql, row, lengths);
 
 	if (!seat)
 		return;
@@ -302,9 +305,7 @@ static void visit_device(struct mysql *mysql, MYSQL_ROW row, const unsigned long
 
 static void visit_place(struct mysql *mysql, MYSQL_ROW row, const unsigned long *lengths)
 {
-	struct person *person = person_find(mysql->sessions, mysql_row_number(row, 0));
-	struct seat *seat =
-		person ? seat_obtain(mysql, person, mysql_row_view(row, lengths, 1)) : NULL;
+	struct seat *seat = seat_of_row(mysql, row, lengths);
 
 	if (!seat)
 		return;
@@ -325,25 +326,6 @@ static void visit_node(struct mysql *mysql, MYSQL_ROW row, const unsigned long *
 	mysql->sessions->beats = beat;
 }
 
-static void ask_of_people(struct mysql *mysql, mysql_visit *visit, const char *sql, const char *end)
-{
-	struct mysql_matches *people = &mysql->sessions->people;
-	struct mysql_rows rows = {.sql = sql, .visit = visit};
-
-	for (size_t i = 0; i < people->count; i++) {
-		chat_mysql_rows_next(mysql, &rows);
-		chat_mysql_text(mysql, "%llu", mysql_number(people->items[i].a));
-	}
-	chat_mysql_rows_end(mysql, &rows, end);
-}
-
-/* "(user,device". */
-static void text_seat(struct mysql *mysql, const struct person *person, const struct seat *seat)
-{
-	chat_mysql_text(mysql, "(%llu,", mysql_number(person->id));
-	chat_mysql_text_quote(mysql, seat->device);
-}
-
 static void ask_devices(struct mysql *mysql)
 {
 	struct mysql_matches *guests = &mysql->sessions->guests;
@@ -357,7 +339,7 @@ static void ask_devices(struct mysql *mysql)
 		if (guest->item)
 			continue;
 		chat_mysql_rows_next(mysql, &rows);
-		text_seat(mysql, guest->person, guest->seat);
+		chat_mysql_text_device(mysql, guest->user, guest->device);
 		chat_mysql_text(mysql, ")");
 	}
 	chat_mysql_rows_end(mysql, &rows, ")");
@@ -366,17 +348,22 @@ static void ask_devices(struct mysql *mysql)
 /* The users' locks come first, in their order; what is read after them stands. */
 static void find_people(struct mysql *mysql)
 {
+	const struct mysql_matches *people = &mysql->sessions->people;
+
 	mysql->sessions->beats = NULL;
 	people_gather(mysql);
-	if (mysql->db.failed || mysql->sessions->people.count == 0)
+	if (mysql->db.failed || people->count == 0)
 		return;
-	ask_of_people(mysql, visit_person,
-		      "SELECT id,name,hash FROM user FORCE INDEX(PRIMARY) WHERE id IN (",
-		      ") ORDER BY id FOR UPDATE");
+	chat_mysql_trip_add(mysql, visit_person,
+			    "SELECT id,name,hash FROM user FORCE INDEX(PRIMARY) WHERE id IN (");
+	chat_mysql_text_numbers(mysql, people);
+	chat_mysql_text(mysql, ") ORDER BY id FOR UPDATE");
 	ask_tokens(mysql);
 	ask_devices(mysql);
-	ask_of_people(mysql, visit_place,
-		      "SELECT user,device,node,session FROM presence WHERE user IN (", ")");
+	chat_mysql_trip_add(mysql, visit_place,
+			    "SELECT user,device,node,session FROM presence WHERE user IN (");
+	chat_mysql_text_numbers(mysql, people);
+	chat_mysql_text(mysql, ")");
 	chat_mysql_trip_add(mysql, visit_node, "SELECT name,beat_ms FROM node");
 	chat_mysql_trip_run(mysql);
 }
@@ -618,9 +605,7 @@ static void text_place(struct mysql *mysql, const struct seat *seat)
 
 static void visit_state(struct mysql *mysql, MYSQL_ROW row, const unsigned long *lengths)
 {
-	struct person *person = person_find(mysql->sessions, mysql_row_number(row, 0));
-	struct seat *seat =
-		person ? seat_obtain(mysql, person, mysql_row_view(row, lengths, 1)) : NULL;
+	struct seat *seat = seat_of_row(mysql, row, lengths);
 	uint64_t columns[RULE_MARK_STATE_COLUMNS];
 
 	for (int i = 0; i < RULE_MARK_STATE_COLUMNS; i++)
@@ -677,7 +662,7 @@ static void add_change(struct mysql *mysql, const struct change *change)
 			if (!change->concerns(seat))
 				continue;
 			chat_mysql_rows_next(mysql, &rows);
-			text_seat(mysql, person, seat);
+			chat_mysql_text_device(mysql, person->id, seat->device);
 			if (change->add)
 				change->add(mysql, seat);
 			chat_mysql_text(mysql, ")");

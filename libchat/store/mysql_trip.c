@@ -4,7 +4,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "store/mysql.h"
 
@@ -84,6 +83,12 @@ void chat_mysql_text_hex(struct mysql *mysql, struct chat_view value)
 		text->data[text->len++] = digits[(uint8_t)value.data[i] & 15];
 	}
 	text->data[text->len++] = '\'';
+}
+
+void chat_mysql_text_device(struct mysql *mysql, chat_id user, struct chat_view device)
+{
+	chat_mysql_text(mysql, "(%llu,", mysql_number(user));
+	chat_mysql_text_quote(mysql, device);
 }
 
 /* --- Trips ------------------------------------------------------------------------------------------- */
@@ -168,6 +173,11 @@ void chat_mysql_matches_add(struct mysql_matches *matches, void *item, uint64_t 
 	matches->items[matches->count++] = (struct mysql_match){a, b, item};
 }
 
+void chat_mysql_matches_add_pair(struct mysql_matches *matches, void *item, chat_id a, chat_id b)
+{
+	chat_mysql_matches_add(matches, item, a < b ? a : b, a < b ? b : a);
+}
+
 void chat_mysql_matches_sort(struct mysql_matches *matches)
 {
 	qsort(matches->items, matches->count, sizeof(*matches->items), match_compare);
@@ -192,6 +202,14 @@ struct mysql_match *chat_mysql_matches_find(struct mysql_matches *matches, uint6
 			high = middle;
 	}
 	return &matches->items[low];
+}
+
+void chat_mysql_text_numbers(struct mysql *mysql, const struct mysql_matches *matches)
+{
+	for (size_t i = 0; i < matches->count; i++)
+		if (i == 0 || matches->items[i].a != matches->items[i - 1].a)
+			chat_mysql_text(mysql, "%s%llu", i == 0 ? "" : ",",
+					mysql_number(matches->items[i].a));
 }
 
 void chat_mysql_text_matches(struct mysql *mysql, const struct mysql_matches *matches)
@@ -226,4 +244,12 @@ bool chat_mysql_lane_is_left(const struct mysql_lanes *lanes, const struct chat_
 	size_t place = lane_slot(op);
 
 	return (lanes->left[place / 64] >> place % 64 & 1) != 0;
+}
+
+bool chat_mysql_lane_takes(struct mysql_lanes *lanes, const struct chat_op *op, bool own)
+{
+	if (own && !chat_mysql_lane_is_left(lanes, op))
+		return true;
+	chat_mysql_lane_leave(lanes, op);
+	return false;
 }

@@ -2,7 +2,7 @@
 /*
  * Round trips of many statements, for what is done of a batch together rather than by the rules, one operation after another.
  *
- * A family of operations (mysql_append.c, mysql_session.c, mysql_mark.c) adds its questions to the trip and runs it, decides, and adds its
+ * A family of operations (mysql_append.c, mysql_mark.c, mysql_session.c, mysql_friend.c) adds its questions to the trip and runs it, decides, and adds its
  * changes, which wait there for whoever asks next, or for the COMMIT.
  */
 #ifndef CHAT_STORE_MYSQL_TRIP_H
@@ -28,6 +28,8 @@ void chat_mysql_text(struct mysql *mysql, const char *format, ...) CHAT_PRINTF(2
 /* A value: quoted, or as hexadecimal digits; NULL where it is empty. */
 void chat_mysql_text_quote(struct mysql *mysql, struct chat_view value);
 void chat_mysql_text_hex(struct mysql *mysql, struct chat_view value);
+/* "(1,'phone'": what a row of a device's begins with. */
+void chat_mysql_text_device(struct mysql *mysql, chat_id user, struct chat_view device);
 
 static inline unsigned long long mysql_number(uint64_t value)
 {
@@ -94,15 +96,18 @@ struct mysql_matches {
 };
 
 void chat_mysql_matches_add(struct mysql_matches *matches, void *item, uint64_t a, uint64_t b);
+/* The same with the lower number first, as a direct conversation has its two. */
+void chat_mysql_matches_add_pair(struct mysql_matches *matches, void *item, chat_id a, chat_id b);
 /* By their numbers: before they are found, and so that rows are locked in one order on all connections. */
 void chat_mysql_matches_sort(struct mysql_matches *matches);
 /* Whether it has the same numbers as the one before it. */
 bool chat_mysql_match_repeats(const struct mysql_matches *matches, size_t i);
 /* The first of those with these numbers; they follow one another. The end of all where there is none. */
 struct mysql_match *chat_mysql_matches_find(struct mysql_matches *matches, uint64_t a, uint64_t b);
+/* "1,3": their first numbers, each once. */
+void chat_mysql_text_numbers(struct mysql *mysql, const struct mysql_matches *matches);
 /* "(1,2),(3,4)": their numbers, each pair once. */
 void chat_mysql_text_matches(struct mysql *mysql, const struct mysql_matches *matches);
-
 /* The same both ways: "(1,2),(3,4),(2,1),(4,3)". */
 void chat_mysql_text_pairs(struct mysql *mysql, const struct mysql_matches *pairs);
 
@@ -124,6 +129,8 @@ struct mysql_lanes {
 };
 
 void chat_mysql_lane_leave(struct mysql_lanes *lanes, const struct chat_op *op);
+/* Whether an operation that is one's own, or not, is taken. If not it is left. */
+bool chat_mysql_lane_takes(struct mysql_lanes *lanes, const struct chat_op *op, bool own);
 bool chat_mysql_lane_is_left(const struct mysql_lanes *lanes, const struct chat_op *op);
 
 #endif
