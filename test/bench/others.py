@@ -86,10 +86,6 @@ class Other(Subject):
         self.ports = [self.server.port]
         self.processes = {self.server.name: self.server.process.pid}
 
-    def renew(self):
-        self.finish()
-        self.start()
-
     def finish(self):
         self.server.finish()
 

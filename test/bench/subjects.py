@@ -35,6 +35,11 @@ class Subject:
     def __enter__(self):
         return self
 
+    def renew(self):
+        """Begun anew: without the memory that an earlier run has left."""
+        self.finish()
+        self.start()
+
     def __exit__(self, *_):
         self.finish()
 
@@ -52,10 +57,6 @@ class Relay(Subject):
                                         preexec_fn=servers.die_with_parent)
         self.ports = [int(self.process.stdout.readline())]
         self.processes = {"relay": self.process.pid}
-
-    def renew(self):
-        self.finish()
-        self.start()
 
     def finish(self):
         self.process.stdin.close()

@@ -18,8 +18,8 @@ enum { SETTLE_S = 600, ASK_S = 120, LEAVE_S = 120, LOOK_MS = 500 };
 
 static uint64_t deadline_us;
 static uint64_t asked;
-static bool
-	lapsed; /* a heartbeat waited in the store, behind all that is asked here, until its lease had nearly run out */
+/* A heartbeat waited in the store, behind all that is asked here, until its lease had nearly run out. */
+static bool lapsed;
 static char why[256];
 
 /* Not in step with anybody's heartbeat. */

@@ -43,6 +43,15 @@ static chat_id user_new(struct chat_backend *store)
 	return id;
 }
 
+static void run_all(struct chat_backend *store, struct chat_op **ops, size_t count)
+{
+	chat_backend_run(store, ops, count);
+	for (size_t i = 0; i < count; i++) {
+		assert_int_equal(ops[i]->code, CHAT_CODE_OK);
+		chat_op_destroy(ops[i]);
+	}
+}
+
 static void append_many(struct chat_backend *store, chat_id user)
 {
 	static char text[TEXT];
@@ -55,11 +64,7 @@ static void append_many(struct chat_backend *store, chat_id user)
 		ops[i]->u.append.from = ops[i]->u.append.target.user = user;
 		ops[i]->u.append.text = (struct chat_view){text, sizeof(text)};
 	}
-	chat_backend_run(store, ops, BATCH);
-	for (size_t i = 0; i < BATCH; i++) {
-		assert_int_equal(ops[i]->code, CHAT_CODE_OK);
-		chat_op_destroy(ops[i]);
-	}
+	run_all(store, ops, BATCH);
 }
 
 static size_t size_of(const char *path)
@@ -112,15 +117,6 @@ static struct chat_op *append_new(enum chat_message_kind kind, chat_id group, ui
 	op->u.append.changes = changes;
 	assert_int_equal(chat_arena_copy(&op->arena, chat_view_of(text), &op->u.append.text), 0);
 	return op;
-}
-
-static void run_all(struct chat_backend *store, struct chat_op **ops, size_t count)
-{
-	chat_backend_run(store, ops, count);
-	for (size_t i = 0; i < count; i++) {
-		assert_int_equal(ops[i]->code, CHAT_CODE_OK);
-		chat_op_destroy(ops[i]);
-	}
 }
 
 static chat_id group_new(struct chat_backend *store)
