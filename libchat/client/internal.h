@@ -3,8 +3,8 @@
 #ifndef CHAT_CLIENT_INTERNAL_H
 #define CHAT_CLIENT_INTERNAL_H
 
+#include "base/map.h"
 #include "chat/client.h"
-#include "node/map.h"
 
 enum {
 	CLIENT_HEARTBEAT_DEFAULT_MS = 30000,

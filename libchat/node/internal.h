@@ -13,9 +13,9 @@
 #ifndef CHAT_NODE_INTERNAL_H
 #define CHAT_NODE_INTERNAL_H
 
+#include "base/map.h"
 #include "chat/node.h"
 #include "node/bus.h"
-#include "node/map.h"
 
 enum {
 	NODE_RETRY_MS = 1000,	     /* told with `unavailable`, and when catch-up tries again */

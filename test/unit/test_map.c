@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The hash table of node/map.h against a list that is searched from end to end. */
+/* The hash table of base/map.h against a list that is searched from end to end. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "node/map.h"
+#include "base/map.h"
 
 /* Told apart by their address alone; each has the key that it is put with. */
 static uint64_t values[4096];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The hash table of map.h. */
-#include "node/map.h"
+#include "base/map.h"
 
 #include <assert.h>
 #include <stdlib.h>

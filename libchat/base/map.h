@@ -4,8 +4,8 @@
  * linear probing and deletion by shifting back, so that it never fills up with tombstones. A slot is a pointer alone: with hundreds of
  * thousands of connections the tables weigh as much as what is in them.
  */
-#ifndef CHAT_NODE_MAP_H
-#define CHAT_NODE_MAP_H
+#ifndef CHAT_BASE_MAP_H
+#define CHAT_BASE_MAP_H
 
 #include "chat/base.h"
 
