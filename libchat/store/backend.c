@@ -38,7 +38,7 @@ int chat_backend_kind_parse(const char *url, enum backend_kind *out, struct chat
 	return 0;
 }
 
-int chat_backend_open(const char *url, bool read_only, const struct chat_store_limits *limits,
+int chat_backend_open(const char *url, const struct chat_store_limits *limits,
 		      struct chat_backend **out, struct chat_store_error *error)
 {
 	enum backend_kind kind = BACKEND_MEMORY;
@@ -49,7 +49,7 @@ int chat_backend_open(const char *url, bool read_only, const struct chat_store_l
 	if (kind == BACKEND_MYSQL)
 		return chat_mysql_open(url, limits, out, error);
 	return chat_sqlite_open(kind == BACKEND_MEMORY ? ":memory:" : url + strlen("sqlite:"),
-				read_only, limits, out, error);
+				limits, out, error);
 }
 
 int chat_store_migrate(const char *url, struct chat_store_error *error)

@@ -34,9 +34,8 @@ static inline bool op_goes_together(enum chat_op_kind kind)
 /* CHAT_ERR_INVALID with the reason where no backend is meant. */
 CHAT_MUST_CHECK int chat_backend_kind_parse(const char *url, enum backend_kind *out,
 					    struct chat_store_error *error);
-/* Opens a connection; read_only is for SQLite alone. Errors as of chat_sqlite_open and chat_mysql_open. */
-CHAT_MUST_CHECK int chat_backend_open(const char *url, bool read_only,
-				      const struct chat_store_limits *limits,
+/* Opens a connection that writes. Errors as of chat_sqlite_open and chat_mysql_open. */
+CHAT_MUST_CHECK int chat_backend_open(const char *url, const struct chat_store_limits *limits,
 				      struct chat_backend **out, struct chat_store_error *error);
 
 /* mysql.c */

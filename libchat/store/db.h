@@ -47,8 +47,8 @@ struct db_log {
 	/* (conversation, seq, kind, sender, time_ms, changes, cid, digest, text, data) */
 	const char *append;
 	/*
-	 * (conversation, after, end, limit): RULE_MESSAGE of those between, ascending. What the first finds comes before what the
-	 * second does, which may be NULL.
+	 * (conversation, after, end, limit): RULE_MESSAGE of those between, ascending. The first finds a beginning of them, the second,
+	 * which may be NULL, what follows it.
 	 */
 	const char *forward[DB_LOG_PARTS];
 	const char *backward[DB_LOG_PARTS]; /* the same, descending */

@@ -416,8 +416,9 @@ static int pool_open_lane(struct chat_pool *pool, const struct chat_pool_config 
 			  enum lane_kind kind, struct chat_store_error *error)
 {
 	struct chat_backend *backend;
-	int err = chat_backend_open(config->url, kind == LANE_READER, &config->limits, &backend,
-				    error);
+	int err = kind == LANE_READER
+			  ? chat_sqlite_open_reader(pool->lanes[0].backend, &backend, error)
+			  : chat_backend_open(config->url, &config->limits, &backend, error);
 
 	if (err != 0)
 		return err;

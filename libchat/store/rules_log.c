@@ -284,17 +284,23 @@ void chat_rule_message(struct db *db, struct chat_op *op, struct db_rows *row, i
 		out->to = out->from == user ? target.user : user;
 }
 
-/* Nothing beyond the end that the place shows: of what came later one may have been no member any more. */
+/*
+ * What the page has not got yet. Nothing beyond the end that the place shows: of what came later one may have been no member any
+ * more.
+ */
 static struct db_rows *history_query(struct db *db, const char *sql,
 				     const struct chat_op_history *history,
 				     const struct rule_place *place)
 {
-	uint64_t end = place->last_seq + 1;
-	uint64_t before = history->before != 0 && history->before < end ? history->before : end;
-	uint64_t after =
-		history->forward ? further(history->after, place->joined_seq) : place->joined_seq;
+	uint64_t after = place->joined_seq, before = place->last_seq + 1;
 
-	return chat_db_query(db, sql, "iiii", place->id, after, history->forward ? end : before,
+	if (history->forward)
+		after = further(history->after, after);
+	else if (history->before != 0 && history->before < before)
+		before = history->before;
+	if (history->count > 0)
+		*(history->forward ? &after : &before) = history->messages[history->count - 1].seq;
+	return chat_db_query(db, sql, "iiii", place->id, after, before,
 			     (uint64_t)history->limit + 1);
 }
 

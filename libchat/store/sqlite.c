@@ -17,30 +17,29 @@
 #include "store/migration.h"
 #include "store/rules.h"
 #include "store/sqlite_checkpoint.h"
+#include "store/sqlite_recent.h"
 
 enum {
 	SQLITE_BUSY_MS =
 		5000, /* how long another process may hold the database; then unavailable */
 	/* "chat" in the database's header, so that another program's file is told from ours. */
 	SQLITE_APPLICATION_ID = 0x63686174,
-	SQLITE_RECENT_MAX = 8192 /* rows of log_recent, and what one transaction adds */
-};
-
-/* A message's place in the log. */
-struct log_place {
-	uint64_t conversation, seq;
+	SQLITE_NOTE_EVERY =
+		8192 /* messages written into the log, until it is noted how far it is whole */
 };
 
 struct sqlite {
 	struct db db;
 	sqlite3 *handle;
+	bool is_file; /* not in memory */
 	bool read_only;
 	struct checkpointer *checkpointer; /* of a writer of a file */
+	struct recent *recent;		   /* a writer's and its readers' */
+	int reader;			   /* a reader's number among them */
 	struct {
-		uint64_t recent;	/* rows of log_recent */
-		bool is_counted;	/* that is known */
-		uint64_t added;		/* by the transaction that runs */
-		struct log_place moved; /* the last that was */
+		uint64_t version; /* of the database, by which others' commits are told */
+		size_t added;	  /* messages, by the transaction that runs */
+		size_t moved;	  /* since it was noted how far the log is whole */
 	} log;
 	struct {
 		const char *sql; /* the literal's address is its identity */
@@ -148,82 +147,122 @@ static uint64_t sqlite_last_id(struct db *db)
 
 /* --- The log ----------------------------------------------------------------------------------------- */
 
-/* Of a conversation's places in the log the older are in one table, the newer in another. */
+/* Of a conversation's places in the log the older are in one table, the newer in another; some may be in both (sqlite_recent.h). */
 #define LOG_PAGE(table, order)                                                                     \
 	"SELECT " RULE_MESSAGE " FROM " table " l CROSS JOIN message m ON m.id=l.message"          \
 	" WHERE l.conversation=? AND l.seq>? AND l.seq<? ORDER BY l.seq " order " LIMIT ?"
 #define LOG_AT(conversation, seq)                                                                  \
 	"(SELECT message FROM log WHERE conversation=" conversation " AND seq=" seq " UNION ALL"   \
-	" SELECT message FROM log_recent WHERE conversation=" conversation " AND seq=" seq ")"
+	" SELECT message FROM recent WHERE conversation=" conversation " AND seq=" seq ")"
 
 static const struct db_log sqlite_log = {
 	.append = "INSERT OR IGNORE " RULE_APPEND,
-	.forward = {LOG_PAGE("log", "ASC"), LOG_PAGE("log_recent", "ASC")},
-	.backward = {LOG_PAGE("log_recent", "DESC"), LOG_PAGE("log", "DESC")},
+	.forward = {LOG_PAGE("log", "ASC"), LOG_PAGE("recent", "ASC")},
+	.backward = {LOG_PAGE("recent", "DESC"), LOG_PAGE("log", "DESC")},
 	.one = "SELECT " RULE_MESSAGE " FROM message m WHERE m.id=" LOG_AT("?1", "?2"),
 	.change = "UPDATE message SET text=?1,data=?2,flags=?3 WHERE id=" LOG_AT("?4", "?5"),
 };
 
+static void recent_add(struct sqlite *sqlite, const struct recent_place *place)
+{
+	int err = chat_recent_add(sqlite->recent, place);
+
+	if (err != 0)
+		chat_db_fail(&sqlite->db, "conversation %llu, message %llu: %s",
+			     (unsigned long long)place->conversation,
+			     (unsigned long long)place->seq, chat_err_text(err));
+}
+
+static void log_write(struct db *db, const struct recent_place *place)
+{
+	/* Another process may have written it. */
+	chat_db_run(db, "INSERT OR IGNORE INTO log(conversation,seq,message) VALUES(?,?,?)", "iii",
+		    place->conversation, place->seq, place->message);
+}
+
 static bool sqlite_logged(struct db *db, uint64_t conversation, uint64_t seq)
 {
-	if (!db->failed && sqlite3_changes(((struct sqlite *)db)->handle) == 0)
+	struct sqlite *sqlite = (struct sqlite *)db;
+	struct recent_place place = {conversation, seq, sqlite_last_id(db)};
+
+	if (db->failed)
+		return true;
+	if (sqlite3_changes(sqlite->handle) == 0)
 		return false;
-	chat_db_run(db,
-		    "INSERT INTO log_recent(conversation,seq,message)"
-		    " VALUES(?,?,last_insert_rowid())",
-		    "ii", conversation, seq);
-	((struct sqlite *)db)->log.added++;
+	if (sqlite->is_file)
+		recent_add(sqlite, &place);
+	else
+		log_write(db, &place);
+	sqlite->log.added++;
 	return true;
 }
 
-/* The end of the slice that begins behind what was moved last; its maximum where the table has no more. */
-static struct log_place slice_end(struct db *db, struct log_place from, uint64_t length)
-{
-	struct log_place end = {INT64_MAX, INT64_MAX};
-	struct db_rows *row = chat_db_query(
-		db,
-		"SELECT conversation,seq FROM log_recent WHERE (conversation,seq)>(?,?)"
-		" ORDER BY conversation,seq LIMIT 1 OFFSET ?",
-		"iii", from.conversation, from.seq, length - 1);
+/* Counts others' commits. (https://www.sqlite.org/pragma.html#pragma_data_version) */
+#define DATA_VERSION "PRAGMA data_version"
 
-	if (chat_db_next(db, row)) {
-		end = (struct log_place){chat_db_u64(db, row, 0), chat_db_u64(db, row, 1)};
-		chat_db_end(db, row);
+/* What another process has appended. */
+static void log_load(struct sqlite *sqlite)
+{
+	struct db *db = &sqlite->db;
+	struct db_rows *row =
+		chat_db_query(db, "SELECT conversation,seq,id FROM message WHERE id>? ORDER BY id",
+			      "i", chat_recent_newest(sqlite->recent));
+
+	while (chat_db_next(db, row)) {
+		struct recent_place place = {chat_db_u64(db, row, 0), chat_db_u64(db, row, 1),
+					     chat_db_u64(db, row, 2)};
+
+		recent_add(sqlite, &place);
 	}
-	return end;
+	if (!db->failed)
+		chat_recent_commit(sqlite->recent);
 }
 
 /*
- * Moves some of the newest to the others, where they are too many: those of the next conversations, each time twice as many
- * as have come. Sooner or later all have their turn, and of each as many are moved as have gathered meanwhile.
+ * The writer's transaction begins. A process that serves alone never finds another's messages, but one may still be ending while the
+ * next has begun.
+ */
+static void log_begin(struct sqlite *sqlite)
+{
+	uint64_t version;
+
+	sqlite->log.added = 0;
+	if (!sqlite->is_file)
+		return;
+	chat_recent_begin(sqlite->recent);
+	version = chat_db_number(&sqlite->db, DATA_VERSION, "");
+	if (version == sqlite->log.version)
+		return;
+	log_load(sqlite);
+	if (!sqlite->db.failed)
+		sqlite->log.version = version;
+}
+
+static void log_note_whole(struct sqlite *sqlite)
+{
+	chat_db_run(&sqlite->db, "REPLACE INTO log_whole(id,message) VALUES(1,?)", "i",
+		    chat_recent_settled(sqlite->recent));
+	sqlite->log.moved = 0;
+}
+
+/*
+ * Writes some of the recent messages into the log where they are many, each time twice as many as have come, so that they become
+ * fewer. Now and then it is noted how far the log is whole: who opens the database writes the messages since then.
  */
 static void log_settle(struct sqlite *sqlite)
 {
+	struct recent_place slice[RECENT_SLICE_MAX];
 	struct db *db = &sqlite->db;
-	struct log_place from = sqlite->log.moved, end;
-	uint64_t added = sqlite->log.added;
+	size_t count;
 
-	sqlite->log.added = 0;
-	if (added == 0)
+	if (!sqlite->is_file || sqlite->log.added == 0 || db->failed)
 		return;
-	if (!sqlite->log.is_counted)
-		sqlite->log.recent = chat_db_number(db, "SELECT COUNT(*) FROM log_recent", "");
-	else
-		sqlite->log.recent += added;
-	sqlite->log.is_counted = !db->failed;
-	if (sqlite->log.recent <= SQLITE_RECENT_MAX)
-		return;
-	end = slice_end(db, from, 2 * added);
-	chat_db_run(db,
-		    "INSERT INTO log SELECT conversation,seq,message FROM log_recent"
-		    " WHERE (conversation,seq)>(?,?) AND (conversation,seq)<=(?,?)",
-		    "iiii", from.conversation, from.seq, end.conversation, end.seq);
-	chat_db_run(db,
-		    "DELETE FROM log_recent"
-		    " WHERE (conversation,seq)>(?,?) AND (conversation,seq)<=(?,?)",
-		    "iiii", from.conversation, from.seq, end.conversation, end.seq);
-	sqlite->log.recent -= (uint64_t)sqlite3_changes(sqlite->handle);
-	sqlite->log.moved = end.conversation == INT64_MAX ? (struct log_place){0} : end;
+	count = chat_recent_slice(sqlite->recent, slice, 2 * sqlite->log.added);
+	for (size_t i = 0; i < count; i++)
+		log_write(db, &slice[i]);
+	sqlite->log.moved += count;
+	if (sqlite->log.moved >= SQLITE_NOTE_EVERY)
+		log_note_whole(sqlite);
 }
 
 static const struct db_driver sqlite_driver = {
@@ -256,15 +295,16 @@ static void batch_fail(struct chat_op **ops, size_t count)
 	}
 }
 
-static void sqlite_run(struct chat_backend *backend, struct chat_op **ops, size_t count)
+/* The rules, and whether all went well. */
+static bool batch_run(struct sqlite *sqlite, struct chat_op **ops, size_t count)
 {
-	struct sqlite *sqlite = (struct sqlite *)backend;
 	struct db *db = &sqlite->db;
 
 	db->failed = false;
 	db->run = (struct rule_run){0};
-	sqlite->log.added = 0;
 	chat_db_run(db, sqlite->read_only ? "BEGIN" : "BEGIN IMMEDIATE", "");
+	if (!sqlite->read_only)
+		log_begin(sqlite);
 	for (size_t i = 0; i < count && !db->failed; i++) {
 		assert(chat_db_rules[ops[i]->kind]);
 		if (ops[i]->kind != CHAT_OP_APPEND)
@@ -273,16 +313,38 @@ static void sqlite_run(struct chat_backend *backend, struct chat_op **ops, size_
 		chat_db_rules[ops[i]->kind](db, ops[i]);
 	}
 	chat_rule_end_run(db);
-	log_settle(sqlite);
+	if (!sqlite->read_only)
+		log_settle(sqlite);
 	chat_db_run(db, "COMMIT", "");
-	if (!db->failed)
-		return;
-	sqlite->log.is_counted = false;
-	batch_fail(ops, count);
+	return !db->failed;
+}
+
+static void batch_undo(struct sqlite *sqlite)
+{
 	sqlite_reset_all(sqlite);
 	/* Some errors have rolled it back already. */
 	if (sqlite3_get_autocommit(sqlite->handle) == 0)
 		sqlite3_exec(sqlite->handle, "ROLLBACK", NULL, NULL, NULL);
+}
+
+static void sqlite_run(struct chat_backend *backend, struct chat_op **ops, size_t count)
+{
+	struct sqlite *sqlite = (struct sqlite *)backend;
+	bool done;
+
+	if (sqlite->read_only)
+		chat_recent_enter(sqlite->recent, sqlite->reader);
+	done = batch_run(sqlite, ops, count);
+	if (!done) {
+		batch_fail(ops, count);
+		batch_undo(sqlite);
+	}
+	if (sqlite->read_only)
+		chat_recent_leave(sqlite->recent, sqlite->reader);
+	else if (done)
+		chat_recent_commit(sqlite->recent);
+	else
+		chat_recent_undo(sqlite->recent);
 }
 
 static void sqlite_destroy(struct chat_backend *backend)
@@ -293,6 +355,9 @@ static void sqlite_destroy(struct chat_backend *backend)
 	for (size_t i = 0; i < DB_STATEMENTS; i++)
 		sqlite3_finalize(sqlite->cache[i].statement);
 	sqlite3_close(sqlite->handle);
+	if (sqlite->read_only && sqlite->reader >= 0)
+		chat_recent_reader_free(sqlite->recent, sqlite->reader);
+	chat_recent_unref(sqlite->recent);
 	free(sqlite);
 }
 
@@ -441,9 +506,11 @@ static int open_handle(struct sqlite *sqlite, const char *path)
 
 	if (!sqlite->read_only)
 		flags |= SQLITE_OPEN_CREATE;
-	return sqlite3_open_v2(path, &sqlite->handle, flags, NULL) == SQLITE_OK
-		       ? 0
-		       : CHAT_ERR_UNAVAILABLE;
+	if (sqlite3_open_v2(path, &sqlite->handle, flags, NULL) != SQLITE_OK ||
+	    chat_recent_attach(sqlite->recent, sqlite->handle) != SQLITE_OK)
+		return CHAT_ERR_UNAVAILABLE;
+	sqlite->is_file = sqlite3_db_filename(sqlite->handle, "main")[0] != '\0';
+	return configure(sqlite);
 }
 
 static int classify(const struct sqlite *sqlite, int err)
@@ -455,32 +522,87 @@ static int classify(const struct sqlite *sqlite, int err)
 	return code == SQLITE_NOTADB || code == SQLITE_CORRUPT ? CHAT_ERR_CORRUPT : err;
 }
 
-int chat_sqlite_open(const char *path, bool read_only, const struct chat_store_limits *limits,
-		     struct chat_backend **out, struct chat_store_error *error)
+static struct sqlite *sqlite_new(bool read_only, const struct chat_store_limits *limits,
+				 struct recent *recent)
 {
 	struct sqlite *sqlite = calloc(1, sizeof(*sqlite));
-	int err;
+
+	if (!sqlite || !recent) {
+		free(sqlite);
+		chat_recent_unref(recent);
+		return NULL;
+	}
+	sqlite->db.base.ops = &sqlite_ops;
+	sqlite->db.driver = &sqlite_driver;
+	sqlite->db.limits = *limits;
+	sqlite->read_only = read_only;
+	sqlite->recent = recent;
+	sqlite->reader = -1;
+	return sqlite;
+}
+
+/* All messages that are there to the log, so that none is recent yet. */
+static int complete_log(struct sqlite *sqlite, const char *path, struct chat_store_error *error)
+{
+	struct db *db = &sqlite->db;
+
+	chat_db_run(db, "BEGIN IMMEDIATE", "");
+	chat_db_run(db,
+		    "INSERT OR IGNORE INTO log SELECT conversation,seq,id FROM message"
+		    " WHERE id>ifnull((SELECT message FROM log_whole WHERE id=1),0)"
+		    " ORDER BY conversation,seq",
+		    "");
+	chat_recent_start(sqlite->recent,
+			  chat_db_number(db, "SELECT ifnull(max(id),0) FROM message", ""));
+	log_note_whole(sqlite);
+	sqlite->log.version = chat_db_number(db, DATA_VERSION, "");
+	chat_db_run(db, "COMMIT", "");
+	if (!db->failed)
+		return 0;
+	snprintf(error->text, sizeof(error->text), "%.300s: %.150s", path, db->base.error);
+	return CHAT_ERR_UNAVAILABLE;
+}
+
+static int open_writer(struct sqlite *sqlite, const char *path, struct chat_store_error *error)
+{
+	int err = open_handle(sqlite, path);
+
+	if (err == 0)
+		err = migrate(sqlite, path, error);
+	if (err != 0 || !sqlite->is_file)
+		return err;
+	err = complete_log(sqlite, path, error);
+	if (err != 0)
+		return err;
+	err = chat_checkpointer_start(path, sqlite->handle, &sqlite->checkpointer);
+	if (err != 0)
+		snprintf(error->text, sizeof(error->text),
+			 "%.300s: no thread or connection for its checkpoints", path);
+	return err;
+}
+
+static int open_reader(struct sqlite *sqlite, const char *path, struct chat_store_error *error)
+{
+	sqlite->reader = chat_recent_reader_new(sqlite->recent);
+	if (sqlite->reader >= 0)
+		return open_handle(sqlite, path);
+	snprintf(error->text, sizeof(error->text), "%.300s: %d readers are enough", path,
+		 RECENT_READERS_MAX);
+	return CHAT_ERR_FULL;
+}
+
+static int sqlite_open(struct sqlite *sqlite, const char *path, struct chat_backend **out,
+		       struct chat_store_error *error)
+{
+	int err = CHAT_ERR_NOMEM;
 
 	error->text[0] = '\0';
 	if (!sqlite) {
 		snprintf(error->text, sizeof(error->text), "out of memory");
-		return CHAT_ERR_NOMEM;
+		return err;
 	}
-	sqlite->db.base.ops = &sqlite_ops;
-	sqlite->read_only = read_only;
-	sqlite->db.driver = &sqlite_driver;
-	sqlite->db.limits = *limits;
-	err = open_handle(sqlite, path);
-	if (err == 0)
-		err = configure(sqlite);
-	if (err == 0 && !read_only)
-		err = migrate(sqlite, path, error);
-	if (err == 0 && !read_only && sqlite3_db_filename(sqlite->handle, "main")[0] != '\0') {
-		err = chat_checkpointer_start(path, sqlite->handle, &sqlite->checkpointer);
-		if (err != 0)
-			snprintf(error->text, sizeof(error->text),
-				 "%.300s: no thread or connection for its checkpoints", path);
-	}
+	err = sqlite->read_only ? open_reader(sqlite, path, error)
+				: open_writer(sqlite, path, error);
 	if (err != 0) {
 		explain(sqlite, path, error);
 		err = classify(sqlite, err);
@@ -489,4 +611,19 @@ int chat_sqlite_open(const char *path, bool read_only, const struct chat_store_l
 	}
 	*out = &sqlite->db.base;
 	return 0;
+}
+
+int chat_sqlite_open(const char *path, const struct chat_store_limits *limits,
+		     struct chat_backend **out, struct chat_store_error *error)
+{
+	return sqlite_open(sqlite_new(false, limits, chat_recent_create()), path, out, error);
+}
+
+int chat_sqlite_open_reader(struct chat_backend *backend, struct chat_backend **out,
+			    struct chat_store_error *error)
+{
+	struct sqlite *writer = (struct sqlite *)backend;
+
+	return sqlite_open(sqlite_new(true, &writer->db.limits, chat_recent_ref(writer->recent)),
+			   sqlite3_db_filename(writer->handle, "main"), out, error);
 }

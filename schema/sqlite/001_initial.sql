@@ -120,21 +120,19 @@ CREATE TABLE message (
 );
 CREATE UNIQUE INDEX message_cid ON message (cid, sender) WHERE cid IS NOT NULL;
 
--- Where a conversation's messages are. The newest of all are in a table of their own, which is small: conversations that go on at the
--- same time share its pages, where in the whole log each has pages of its own. When they are many they are moved, many of a
--- conversation at a time.
+-- Where a conversation's messages are. The newest of all are missing: chatd has those in memory and writes them later, many of a
+-- conversation at a time, as each conversation has pages of its own here.
 CREATE TABLE log (
   conversation INTEGER NOT NULL,
   seq INTEGER NOT NULL,
   message INTEGER NOT NULL,
   PRIMARY KEY (conversation, seq)
 ) WITHOUT ROWID;
-CREATE TABLE log_recent (
-  conversation INTEGER NOT NULL,
-  seq INTEGER NOT NULL,
-  message INTEGER NOT NULL,
-  PRIMARY KEY (conversation, seq)
-) WITHOUT ROWID;
+-- Up to which message the log is whole.
+CREATE TABLE log_whole (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  message INTEGER NOT NULL
+);
 
 -- Where a message's edits are in the log.
 CREATE TABLE message_edit (

@@ -37,7 +37,7 @@ static int store_open(void)
 	if (is_mysql())
 		err = chat_mysql_open(getenv("CHAT_TEST_STORE"), &limits, &store, &error);
 	else
-		err = chat_sqlite_open(path, false, &limits, &store, &error);
+		err = chat_sqlite_open(path, &limits, &store, &error);
 	if (err != 0)
 		print_error("# %s\n", error.text);
 	return err;

@@ -208,8 +208,8 @@ static bool open_backend(struct store *store)
 	struct chat_store_error error = {""};
 	int err = strcmp(store->name, "mysql") == 0
 			  ? chat_mysql_open(url, &model_limits, &store->backend, &error)
-			  : chat_sqlite_open(store->is_kept ? path : ":memory:", false,
-					     &model_limits, &store->backend, &error);
+			  : chat_sqlite_open(store->is_kept ? path : ":memory:", &model_limits,
+					     &store->backend, &error);
 
 	if (err != 0)
 		printf("# %s: %s\n", store->name, error.text);

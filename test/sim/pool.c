@@ -79,7 +79,7 @@ void store_open(void)
 		const struct chat_store_limits *limits =
 			opened == 0 ? &chat_store_limits_default : &tight;
 
-		if (chat_sqlite_open(":memory:", false, limits, &backends[opened], &error) != 0)
+		if (chat_sqlite_open(":memory:", limits, &backends[opened], &error) != 0)
 			sim_fail("setup", "there is no store: %s", error.text);
 		sqlite3_commit_hook(handles[opened], on_commit, NULL);
 		wipes[opened] = wipe_text(handles[opened]);

@@ -75,7 +75,7 @@ static void repeat(const struct chat_op_append *append)
 		"INSERT INTO message(conversation,seq,kind,sender,time_ms,changes,flags,text)"
 		" SELECT conversation,seq+1,kind,sender,time_ms,changes,flags,text FROM message"
 		" WHERE text=%.*Q AND sender=%llu;"
-		"INSERT INTO log_recent SELECT conversation,seq,id FROM message"
+		"INSERT INTO log SELECT conversation,seq,id FROM message"
 		" ORDER BY id DESC LIMIT 1;UPDATE conversation SET last_seq=last_seq+1"
 		" WHERE id=(SELECT conversation FROM message ORDER BY id DESC LIMIT 1)",
 		(int)append->text.len, append->text.data, (unsigned long long)append->from);

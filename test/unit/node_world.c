@@ -629,7 +629,7 @@ int world_setup(void **state)
 	world.now_ms = 1000;
 	world.store.ops = &store_ops;
 	limits.devices = PEERS_MAX;
-	if (chat_sqlite_open(":memory:", false, &limits, &world.backend, &error) != 0)
+	if (chat_sqlite_open(":memory:", &limits, &world.backend, &error) != 0)
 		return -1;
 	make_users();
 	chat_node_config_init(&world.config);

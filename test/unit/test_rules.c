@@ -103,9 +103,8 @@ static int setup(void **state)
 	struct chat_store_error error;
 
 	(void)state;
-	assert_int_equal(
-		chat_sqlite_open(":memory:", false, &chat_store_limits_default, &backend, &error),
-		0);
+	assert_int_equal(chat_sqlite_open(":memory:", &chat_store_limits_default, &backend, &error),
+			 0);
 	user_make("alice");
 	user_make("bob");
 	group_do(CHAT_OP_GROUP_CREATE, ALICE);

@@ -77,13 +77,18 @@ struct chat_store_error {
 
 /*
  * Opens, or creates, an SQLite database and brings its schema up to date. The path ":memory:" is an empty store
- * in memory, gone with the backend. With read_only: a second connection
- * beside the writer's, for operations that read only. CHAT_ERR_UNAVAILABLE, CHAT_ERR_CORRUPT,
+ * in memory, gone with the backend. CHAT_ERR_UNAVAILABLE, CHAT_ERR_CORRUPT,
  * CHAT_ERR_VERSION (a schema newer than this program), CHAT_ERR_NOMEM.
  */
-CHAT_MUST_CHECK int chat_sqlite_open(const char *path, bool read_only,
-				     const struct chat_store_limits *limits,
+CHAT_MUST_CHECK int chat_sqlite_open(const char *path, const struct chat_store_limits *limits,
 				     struct chat_backend **out, struct chat_store_error *error);
+
+/*
+ * A second connection to a file, beside the writer's that chat_sqlite_open has opened, for operations that read only; it may be
+ * used from another thread at the same time. CHAT_ERR_UNAVAILABLE, CHAT_ERR_FULL (64 are open), CHAT_ERR_NOMEM.
+ */
+CHAT_MUST_CHECK int chat_sqlite_open_reader(struct chat_backend *writer, struct chat_backend **out,
+					    struct chat_store_error *error);
 
 /*
  * Opens one connection to MySQL or MariaDB: mysql://USER:PASSWORD@HOST[:PORT][,HOST2[:PORT]]/DB. Its schema must be the one that
