@@ -218,41 +218,46 @@ static bool append_write(struct db *db, struct chat_op *op, struct rule_place *p
 }
 
 /* What has to be true of one that is not part of a run. */
-static bool append_check(struct db *db, struct chat_op *op, struct rule_place *place)
+static enum chat_code append_check(struct db *db, const struct chat_op_append *append,
+				   struct rule_place *place)
 {
-	const struct chat_op_append *append = &op->u.append;
 	enum chat_code code = append_place(db, append, place);
 
 	if (code == CHAT_CODE_OK)
 		code = append_may_write(db, append);
-	if (code == CHAT_CODE_OK)
-		code = append_may_change(db, append, place);
-	if (code != CHAT_CODE_OK)
-		rule_refuse(op, code, NULL);
-	else if (!place->has_begun)
-		append_begin(db, op, place);
-	return op->code == CHAT_CODE_OK;
+	return code == CHAT_CODE_OK ? append_may_change(db, append, place) : code;
 }
 
+/*
+ * A cid that is known comes before all else: who asks again is told the same, whatever has changed since. But that is rare: where the
+ * insertion tells of it (`logged`) it is looked for only when nothing was inserted, or nothing is to be.
+ */
 void chat_rule_append(struct db *db, struct chat_op *op)
 {
 	struct chat_op_append *append = &op->u.append;
 	struct rule_place place;
 	struct rule_digest digest;
 	struct chat_view hash = {0};
+	enum chat_code code;
 
 	if (append->cid.len > 0)
 		hash = chat_rule_digest(&digest, append);
-	/* That a run's next cid is known is rare, and found when it is written. */
 	if (run_has(&db->run, append) && append_write(db, op, &db->run.place, hash))
 		return;
-	if (append_is_answered(db, op, hash))
-		return;
 	chat_rule_end_run(db);
-	if (!append_check(db, op, &place))
+	code = append_check(db, append, &place);
+	if ((!db->driver->logged || code != CHAT_CODE_OK || !place.has_begun) &&
+	    append_is_answered(db, op, hash))
+		return;
+	if (code != CHAT_CODE_OK)
+		rule_refuse(op, code, NULL);
+	else if (!place.has_begun)
+		append_begin(db, op, &place);
+	if (op->code != CHAT_CODE_OK)
 		return;
 	if (!append_write(db, op, &place, hash)) {
-		chat_db_fail(db, "a message is refused by the schema");
+		if (!append_is_answered(db, op, hash))
+			chat_db_fail(db, "a message is refused by the schema");
 		return;
 	}
 	/* Where others write too, nothing is put off: what is locked is written. Nor is a beginning, whose place is not read. */
