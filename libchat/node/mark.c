@@ -303,7 +303,10 @@ static void tell_delivered(struct chat_node *node, const struct chat_mark_write 
 	chat_user_tell(node, write->target.user, &event, 0);
 }
 
-/* The store is away: what the sessions still know is written later. */
+/*
+ * The store is away: what the sessions still know is written later. Of a device there may be two that do not know of each other, of which
+ * one has got less.
+ */
 static void flush_again(struct chat_node *node, const struct chat_mark_write *write)
 {
 	struct user *user = chat_user_get(node, write->user);
@@ -315,7 +318,7 @@ static void flush_again(struct chat_node *node, const struct chat_mark_write *wr
 
 		if (!mark)
 			continue;
-		if (mark->told < write->told_seq)
+		if (mark->told < write->told_seq && write->told_seq <= mark->acked)
 			mark->told = write->told_seq;
 		mark_dirty(s, mark);
 	}

@@ -530,6 +530,39 @@ static void test_logout_of_who_was_replaced(void **state)
 	assert_true(stored_online(BOB, "b"));
 }
 
+/*
+ * Two sessions of one device at a node, of which the former has not heard that another node has replaced it: what the store did not take
+ * of the latter's acks is not told when the former's are written.
+ */
+static void test_acks_of_who_was_replaced(void **state)
+{
+	struct chat_target with_alice = {.user = ALICE};
+	struct peer *alice = login(ALICE, "a"), *former = login(BOB, "b"), *latter = peer_connect();
+
+	(void)state;
+	bus_confirm();
+	elsewhere_beats("n2", CHAT_OP_NODE_START);
+	elsewhere_opens("n2", BOB, "b", true);
+	say(latter, "'type':'login','id':1,'user':2,'password':'password1','device':'b',"
+		    "'replace':true");
+	settle();
+	bus_confirm();
+	send_many(alice, BOB, 3);
+	world.failing[CHAT_OP_MARKS] = true;
+	say(former, "'type':'ack','user':1,'seq':2");
+	say(latter, "'type':'ack','user':1,'seq':3");
+	pass(NODE_MARKS_FLUSH_MS);
+	assert_int_equal(stored_mark(BOB, "b", with_alice), 0);
+	world.failing[CHAT_OP_MARKS] = false;
+	peer_break(former);
+	settle();
+	assert_int_equal(stored_mark(BOB, "b", with_alice), 2);
+	hear(alice, "'type':'delivered','by':2,'seq':2");
+	pass(NODE_RETRY_MS);
+	assert_int_equal(stored_mark(BOB, "b", with_alice), 3);
+	hear(alice, "'type':'delivered','by':2,'seq':3");
+}
+
 /* A node that died and is started again before its lease is over: who does not come back is told to be gone. */
 static void test_node_starts_again(void **state)
 {
@@ -790,6 +823,7 @@ int main(void)
 		CLUSTER_CASE(test_heartbeats_wait),
 		CLUSTER_CASE(test_heartbeats_in_doubt),
 		CLUSTER_CASE(test_logout_of_who_was_replaced),
+		CLUSTER_CASE(test_acks_of_who_was_replaced),
 		CLUSTER_CASE(test_node_starts_again),
 		CLUSTER_CASE(test_start_tells),
 		CLUSTER_CASE(test_node_drains),
