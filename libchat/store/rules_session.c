@@ -15,16 +15,16 @@
  */
 #define BEAT_LAST "ABS(beat_ms)"
 
-/* Whose places there are, each once. */
+/* Whose places there are that are no session's of this life, each once. */
 static void node_left(struct db *db, struct chat_op *op)
 {
 	struct chat_op_node *node = &op->u.node;
 	struct db_list list = {.item_size = sizeof(*node->left)};
-	struct db_rows *row =
-		chat_db_query(db,
-			      "SELECT DISTINCT user FROM presence WHERE node=?"
-			      " AND (session<? OR session>=?)",
-			      "vii", node->node, node->first_session, node->end_session);
+	struct db_rows *row = chat_db_query(
+		db,
+		"SELECT user FROM presence WHERE node=? AND session<?"
+		" UNION SELECT user FROM presence WHERE node=? AND session>=?",
+		"vivi", node->node, node->first_session, node->node, node->end_session);
 
 	while (chat_db_next(db, row)) {
 		chat_id user = chat_db_u64(db, row, 0);
@@ -108,6 +108,12 @@ void chat_rule_node_beat(struct db *db, struct chat_op *op)
 		node->last_ms = beat_ms > 0 ? beat_ms : 0;
 		chat_db_end(db, row);
 	}
+	/* An earlier life's login may have been on its way to the store still when this one began. */
+	if (!node->usurped)
+		node_left(db, op);
+	node->died = node->left_count > 0;
+	if (node->died)
+		node_clear(db, node->node, node->first_session, node->end_session);
 	node_write(db, op);
 	node_look(db, op);
 }

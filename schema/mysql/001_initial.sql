@@ -39,7 +39,7 @@ CREATE TABLE IF NOT EXISTS presence (
   node VARBINARY(64) NOT NULL,
   session BIGINT NOT NULL,
   PRIMARY KEY (user, device),
-  KEY presence_node (node)
+  KEY presence_node (node, session)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS friendship (

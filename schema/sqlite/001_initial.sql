@@ -38,7 +38,7 @@ CREATE TABLE presence (
   session INTEGER NOT NULL,
   PRIMARY KEY (user, device)
 ) WITHOUT ROWID;
-CREATE INDEX presence_node ON presence (node);
+CREATE INDEX presence_node ON presence (node, session);
 
 CREATE TABLE friendship (
   user INTEGER NOT NULL,

@@ -129,7 +129,8 @@ void node_run(enum chat_op_kind kind, const char *node)
 
 	op->u.node.node = V(node);
 	op->u.node.lease_ms = LEASE_MS;
-	op->u.node.first_session = op->u.node.end_session = 0; /* all are of earlier lives */
+	/* All are of lives before the one that starts, and of the one that goes on. */
+	op->u.node.end_session = kind == CHAT_OP_NODE_BEAT ? INT64_MAX : 0;
 	op_expect(op, OK);
 }
 

@@ -142,6 +142,11 @@ void model_node_beat(struct chat_op *op)
 
 	out->last_ms = node && node->reaps == 0 ? node->beat_ms : 0;
 	out->usurped = node && node->started_ms != out->started_ms;
+	out->left = model_array(op, model.user_count, sizeof(*out->left));
+	if (!out->usurped)
+		out->left_count =
+			places_clear(out->node, out->first_session, out->end_session, out->left);
+	out->died = out->left_count > 0;
 	node_write(op);
 	node_look(op);
 }

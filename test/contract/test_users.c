@@ -175,6 +175,7 @@ static struct chat_op *beat(void)
 
 	op->u.node.node = V("n1");
 	op->u.node.lease_ms = LEASE_MS;
+	op->u.node.end_session = INT64_MAX;
 	assert_int_equal(op_run(op), OK);
 	return op;
 }
@@ -360,6 +361,56 @@ static void test_start_tells_who_was_there(void **state)
 	assert_int_equal(open_code(ann, "a", 5), OK);
 	assert_int_equal(open_code(bob, "a", 6), CHAT_CODE_ALREADY_ONLINE);
 	assert_int_equal(open_code(eve, "a", 7), OK);
+}
+
+/* The same of what comes to the store only when the next life has begun, with that one's heartbeat. */
+static void test_beat_tells_who_came_late(void **state)
+{
+	chat_id ann = user_new("ann"), bob = user_new("bob"), eve = user_new("eve");
+
+	(void)state;
+	node_run(CHAT_OP_NODE_START, "n2");
+	session_at("n1", ann, "a", 1);
+	session_at("n1", bob, "b", 3);
+	session_at("n1", eve, "e", 9);
+	session_at("n2", eve, "other", 1);
+	for (int i = 0; i < 2; i++) {
+		struct chat_op *op = op_new(CHAT_OP_NODE_BEAT);
+
+		op->u.node.node = V("n1");
+		op->u.node.lease_ms = LEASE_MS;
+		op->u.node.first_session = 3;
+		op->u.node.end_session = 9;
+		assert_int_equal(op_run(op), OK);
+		assert_int_equal(op->u.node.died, i == 0);
+		assert_int_equal(op->u.node.left_count, i == 0 ? 2 : 0);
+		if (i == 0)
+			assert_int_equal(op->u.node.left[0] + op->u.node.left[1], ann + eve);
+		chat_op_destroy(op);
+	}
+	assert_int_equal(open_code(ann, "a", 5), OK);
+	assert_int_equal(open_code(bob, "b", 6), CHAT_CODE_ALREADY_ONLINE);
+	assert_int_equal(open_code(eve, "e", 7), OK);
+	assert_int_equal(open_code(eve, "other", 8), CHAT_CODE_ALREADY_ONLINE);
+}
+
+/* Where two have one name neither takes the other's places with its heartbeats. */
+static void test_beat_beside_a_namesake(void **state)
+{
+	chat_id ann = user_new("ann");
+	struct chat_op *op = op_new(CHAT_OP_NODE_BEAT);
+
+	(void)state;
+	session_start(ann, "a", 9);
+	op->u.node.node = V("n1");
+	op->u.node.lease_ms = LEASE_MS;
+	op->u.node.started_ms = 7;
+	op->u.node.end_session = 9;
+	assert_int_equal(op_run(op), OK);
+	assert_true(op->u.node.usurped);
+	assert_int_equal(op->u.node.left_count, 0);
+	chat_op_destroy(op);
+	assert_int_equal(open_code(ann, "a", 10), CHAT_CODE_ALREADY_ONLINE);
 }
 
 /* What the asking node knows to be gone is no obstacle. */
@@ -571,6 +622,8 @@ int main(void)
 		CASE(test_made_anew),
 		CASE(test_look),
 		CASE(test_start_tells_who_was_there),
+		CASE(test_beat_tells_who_came_late),
+		CASE(test_beat_beside_a_namesake),
 		CASE(test_stale_holder),
 		CASE(test_tokens),
 		CASE(test_logout_revokes),

@@ -266,6 +266,7 @@ static void elsewhere_beats(const char *name, enum chat_op_kind kind)
 
 	op->u.node.node = chat_view_of(name);
 	op->u.node.lease_ms = world.config.lease_ms;
+	op->u.node.end_session = INT64_MAX;
 	elsewhere(op, CHAT_CODE_OK);
 }
 
@@ -587,6 +588,30 @@ static void test_node_starts_again(void **state)
 	assert_non_null(strstr(message.frame.data, "\"online\":false"));
 }
 
+/* A login of the life before that comes to the store when this one has begun is undone, and all that it may have disturbed is mended. */
+static void test_late_login_of_the_life_before(void **state)
+{
+	struct bus_message message;
+
+	(void)state;
+	befriend(ALICE, BOB);
+	elsewhere_beats("n2", CHAT_OP_NODE_START);
+	elsewhere_logs_in("n2", BOB, "b");
+	elsewhere_opens("n1", ALICE, "a", false);
+	assert_true(stored_online(ALICE, "a"));
+	bus_forget();
+	pass(world.node->beat_at_ms - world.now_ms);
+	assert_false(stored_online(ALICE, "a"));
+	assert_int_equal(said(BUS_SWEEP, &message), 1);
+	pass(NODE_GOING_MS + 1);
+	assert_int_equal(said(BUS_PUSH, &message), 1);
+	assert_int_equal(message.other, BOB);
+	assert_non_null(strstr(message.frame.data, "\"online\":false"));
+	bus_forget();
+	pass(world.node->beat_at_ms - world.now_ms);
+	assert_int_equal(said(BUS_SWEEP, &message), 0);
+}
+
 /* So often it says SWEEP when it is started again. */
 static size_t sweeps_said_at_start(void)
 {
@@ -825,6 +850,7 @@ int main(void)
 		CLUSTER_CASE(test_logout_of_who_was_replaced),
 		CLUSTER_CASE(test_acks_of_who_was_replaced),
 		CLUSTER_CASE(test_node_starts_again),
+		CLUSTER_CASE(test_late_login_of_the_life_before),
 		CLUSTER_CASE(test_start_tells),
 		CLUSTER_CASE(test_node_drains),
 		CLUSTER_CASE(test_going_is_handed_over),

@@ -109,13 +109,13 @@ struct chat_op_node {
 	struct chat_view node;
 	uint32_t lease_ms;  /* how old a heartbeat may be for its node to count as alive */
 	int64_t started_ms; /* tells this life of the node from others */
-	/* START: numbers from the first on, before the end, are of this life; the places of all others are cleared */
+	/* START, BEAT: numbers from the first on, before the end, are of this life; the places of all others are cleared */
 	uint64_t first_session, end_session;
 	bool unsaid; /* STOP: others may not have heard all of it; they see it as one that died */
 	int64_t last_ms; /* out of BEAT: the heartbeat before; 0: none, or it was taken for dead */
 	bool usurped;	 /* out of BEAT: another life of the same name has begun since */
-	bool died;	 /* out of START: a life of the same name before it did not end in order */
-	chat_id *left;	 /* out of START: whose places were cleared, each once */
+	bool died; /* out: a life of the same name before it did not end in order; of BEAT: and left something only now */
+	chat_id *left; /* out of START and BEAT: whose places were cleared, each once */
 	size_t left_count;
 	struct chat_node_seen *seen; /* out of START and BEAT: the other nodes */
 	size_t seen_count;
