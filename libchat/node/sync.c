@@ -179,6 +179,17 @@ static void sync_apply(struct session *session, const struct chat_sync_item *ite
 		chat_sync_later(session);
 }
 
+/* Whoever was asked about may have been given a place, for nothing says what was done and what not; who has ended gives it up. */
+static void sync_failed(struct chat_node *node, const struct chat_op_sync *sync)
+{
+	for (size_t i = 0; i < sync->count; i++) {
+		const struct chat_sync_item *item = &sync->items[i];
+
+		if (!chat_session_get(node, item->session))
+			chat_session_release(node, item->user, item->device, item->session);
+	}
+}
+
 void chat_complete_sync(struct chat_node *node, struct conn *ignored, struct chat_op *op)
 {
 	const struct chat_op_sync *sync = &op->u.sync;
@@ -187,8 +198,10 @@ void chat_complete_sync(struct chat_node *node, struct conn *ignored, struct cha
 	(void)ignored;
 	if (sweep)
 		node->sweeping = false;
-	if (op->code != CHAT_CODE_OK)
+	if (op->code != CHAT_CODE_OK) {
+		sync_failed(node, sync);
 		return; /* the next operation that succeeds starts the sweep */
+	}
 	for (size_t i = 0; i < sync->count; i++) {
 		const struct chat_sync_item *item = &sync->items[i];
 		struct session *session = chat_session_get(node, item->session);

@@ -181,6 +181,24 @@ static void test_ended_before_unavailable(void **state)
 	assert_false(stored_online(ALICE, "a"));
 }
 
+/* The same where nobody knows whether the store gave it the place: the answer was lost. */
+static void test_ended_before_unknown(void **state)
+{
+	struct peer *alice = login(ALICE, "a");
+	struct chat_op *op = reclaim();
+
+	(void)state;
+	peer_break(alice);
+	settle();
+	op_run(op);
+	assert_true(stored_online(ALICE, "a"));
+	op->code = CHAT_CODE_UNAVAILABLE;
+	op_complete(op);
+	settle();
+	assert_false(stored_online(ALICE, "a"));
+	hear_nothing(login(ALICE, "a"));
+}
+
 /* A device that has logged in again since keeps its place. */
 static void test_ended_and_back(void **state)
 {
@@ -464,6 +482,7 @@ int main(void)
 		TEST(test_removed),
 		TEST(test_ended_before),
 		TEST(test_ended_before_unavailable),
+		TEST(test_ended_before_unknown),
 		TEST(test_ended_and_back),
 		TEST(test_back_after_logout),
 		TEST(test_back_after_login),
