@@ -198,8 +198,8 @@ static size_t connection_waiting(const struct connection *c)
 /* Whether the peer has taken or sent anything since this was last called. */
 static bool connection_has_moved(struct connection *c)
 {
-	uint64_t taken = c->queued_total - connection_queued(c);
-	size_t waiting = connection_waiting(c);
+	uint32_t taken = c->queued_total - (uint32_t)connection_queued(c);
+	uint32_t waiting = (uint32_t)connection_waiting(c);
 	bool moved = taken != c->taken_seen || waiting != c->waiting_seen;
 
 	c->taken_seen = taken;
@@ -367,7 +367,7 @@ static int transport_send(void *context, uint64_t number, struct chat_buf *buf)
 			return CHAT_ERR_NOMEM;
 		}
 	}
-	c->queued_total += buf->len;
+	c->queued_total += (uint32_t)buf->len;
 	if (evbuffer_get_length(output) >= server->config.output_high)
 		c->full = true;
 	connection_add_unsettled(c);

@@ -29,10 +29,10 @@ struct connection {
 	bool full;     /* its output has passed output_high and not fallen below half of it since */
 	bool resuming; /* it is in the server's list of those to resume */
 	struct bufferevent *bev;
-	uint64_t queued_total; /* bytes, ever */
-	uint64_t taken_seen; /* how many of them the peer had taken when that was last looked at */
-	size_t waiting_seen; /* and how many bytes of its own waited to be read */
-	struct event *timer; /* of closing; NULL before */
+	uint32_t queued_total; /* bytes, ever; modulo 2^32, as the next two */
+	uint32_t taken_seen; /* how many of them the peer had taken when that was last looked at */
+	uint32_t waiting_seen; /* and how many bytes of its own waited to be read */
+	struct event *timer;   /* of closing; NULL before */
 	struct connection *next_in_table;
 	struct connection *next_resuming;
 	struct connection *next_unsettled,
