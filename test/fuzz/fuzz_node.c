@@ -170,11 +170,12 @@ static void book_frame(struct book *book, const struct chat_buf *buf)
 }
 
 /* Everything is done that can be: whoever is still there has had an answer to each request. */
-static void book_balance(struct book *book)
+static void book_balance(struct book *book, bool settled)
 {
 	const struct peer *peer = book->peer;
-	bool settled = !held && !peer->closed && !peer->gone && !peer->paused &&
-		       (peer->input_len == 0 || !memchr(peer->input, '\n', peer->input_len));
+
+	settled = settled && !held && !peer->closed && !peer->gone && !peer->paused &&
+		  (peer->input_len == 0 || !memchr(peer->input, '\n', peer->input_len));
 
 	/* The error that ends a line that was too long answers no line. */
 	assert(book->answers <= book->lines + 1);
@@ -186,7 +187,7 @@ static void book_balance(struct book *book)
 	}
 }
 
-static void books_read(void)
+static void books_read(bool settled)
 {
 	for (size_t i = 0; i < PEERS; i++) {
 		struct book *book = &books[i];
@@ -195,7 +196,7 @@ static void books_read(void)
 			continue;
 		while (unheard(book->peer) > 0)
 			book_frame(book, book->peer->sent[book->peer->heard++]);
-		book_balance(book);
+		book_balance(book, settled);
 		assert(book->peer->queued_most <=
 		       2 * OUTPUT_HIGH + 2 * CHAT_FRAME_OUT_MAX + 2048 * IN_FLIGHT);
 	}
@@ -352,7 +353,7 @@ static void run_line(struct chat_view line)
 		world_command(command, (struct chat_view){line.data + 1, line.len - 1});
 	if (waits)
 		settle();
-	books_read();
+	books_read(waits);
 }
 
 /* Everybody goes, and the node forgets them. */
@@ -365,7 +366,7 @@ static void everybody_goes(void)
 	world_set(world.losing, false);
 	world_set(world.refused, false);
 	settle();
-	books_read();
+	books_read(true);
 	for (size_t i = 0; i < PEERS; i++)
 		if (books[i].peer && !books[i].peer->closed && !books[i].peer->gone)
 			peer_break(books[i].peer);
