@@ -21,15 +21,9 @@ def die_with_parent():
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def port_of_its_own():
     """
-    A free port that no connection is given as its own end (ip_local_port_range): whoever tries to connect while the server is
-    away would meet itself there, and the server could not have it back.
+    One that no connection is given as its own end (ip_local_port_range): such a connection would have the port before the server
+    does, or, of one that tries to connect while the server is away, meet itself there.
     """
     with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
         below = int(file.read().split()[0])
@@ -182,9 +176,9 @@ class GaleraMember(MariaDb):
 
     def __init__(self, first=None):
         self.first = first
-        self.galera_port, self.ist_port = port_of_its_own(), port_of_its_own()
+        self.galera_port, self.ist_port = free_port(), free_port()
         self.position = None  # where it stands, where it could not write that down
-        super().__init__(port=port_of_its_own())
+        super().__init__(port=free_port())
 
     def install(self):
         if not self.first:
@@ -280,8 +274,8 @@ class DeployedHaProxy(Server):
     CONFIG = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "deploy", "haproxy.cfg")
 
     def __init__(self, ports):
-        super().__init__(port_of_its_own())
-        self.stats = port_of_its_own()
+        super().__init__(free_port())
+        self.stats = free_port()
         self.ports = ports
 
     def environment(self):

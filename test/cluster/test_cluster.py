@@ -642,7 +642,7 @@ def lines(node, event):
 @proves("Redis away: sends still succeed (they are in the log), direct delivery on the same node goes on")
 def test_node_starts_without_redis():
     """It serves its own, and says once of each connection that it cannot be made, and not with each attempt."""
-    port = servers.port_of_its_own()
+    port = servers.free_port()
     node = Node("--bus", f"redis://127.0.0.1:{port}", store=cluster().store_of(0), name="alone")
     eventually(lambda: len(lines(node, "bus_away")) == 2)
     assert all("level=warn" in line for line in lines(node, "bus_away"))
@@ -665,7 +665,7 @@ def test_node_starts_without_redis():
 def test_password_of_redis():
     """A wrong one is an error that is logged once of each connection; with the right one nodes hear each other."""
     c = cluster()
-    redis = servers.Redis(port=servers.port_of_its_own(), password="open sesame").start()
+    redis = servers.Redis(port=servers.free_port(), password="open sesame").start()
     wrong = Node("--bus", f"redis://:closed@127.0.0.1:{redis.port}", store=c.store_of(0), name="wrong")
     eventually(lambda: len(lines(wrong, "bus_refused")) == 2)
     time.sleep(ATTEMPTS_S)
