@@ -597,6 +597,8 @@ static void transport_close(void *context, uint64_t conn)
 	struct link *link = link_of(context, conn);
 
 	alloc_pause();
+	if (!link->tap.bye && !link->end_told && sim.profile->faults[FAULT_ALLOC] == 0)
+		sim_fail("bye", "link %llu is closed without a word", (unsigned long long)link->id);
 	link->conn = 0;
 	link->down.ended = true;
 	if (!link->cut)
