@@ -522,7 +522,10 @@ static void session_committed(const struct chat_op *op)
 	note_floors(op, identity);
 }
 
-/* Refused for the sake of a session whose node may not have been heard of for longer than the lease. */
+/*
+ * Refused for the sake of a session whose node may not have been heard of for longer than the lease; and if the node has started anew since,
+ * not at all.
+ */
 static void check_holder(const struct chat_op *op)
 {
 	const struct chat_op_session_open *open = &op->u.session_open;
@@ -537,6 +540,11 @@ static void check_holder(const struct chat_op *op)
 		sim_fail("lease", "%llu/%.*s is kept out by a session on %s, which is dead",
 			 (unsigned long long)open->user, (int)open->device.len, open->device.data,
 			 server ? server->name : "no server");
+	if (open->holder.session < server->first_session ||
+	    open->holder.session >= server->end_session)
+		sim_fail("lease", "%llu/%.*s is kept out by a session of an earlier life of %s",
+			 (unsigned long long)open->user, (int)open->device.len, open->device.data,
+			 server->name);
 }
 
 static void device_removed(const struct chat_op_device_remove *remove)
@@ -704,6 +712,17 @@ static void read_committed(const struct chat_op_read *read)
 		stay->read = read->seq;
 }
 
+static void node_committed(const struct chat_op *op)
+{
+	struct server *server = server_named(op->u.node.node);
+
+	server->beat_us = sim.now_us;
+	if (op->kind != CHAT_OP_NODE_START)
+		return;
+	server->first_session = op->u.node.first_session;
+	server->end_session = op->u.node.end_session;
+}
+
 static void op_committed(const struct chat_op *op)
 {
 	switch (op->kind) {
@@ -721,7 +740,7 @@ static void op_committed(const struct chat_op *op)
 		break;
 	case CHAT_OP_NODE_START:
 	case CHAT_OP_NODE_BEAT:
-		server_named(op->u.node.node)->beat_us = sim.now_us;
+		node_committed(op);
 		break;
 	case CHAT_OP_APPEND:
 		append_committed(&op->u.append);
