@@ -216,7 +216,7 @@ static bool leases_are_fresh(void)
 	while (sqlite3_step(row) == SQLITE_ROW)
 		fresh += (int64_t)column(row, 0) > now_ms - (int64_t)sim.setup.node.lease_ms + 1000;
 	sqlite3_finalize(row);
-	return fresh == sim.setup.servers || not_yet("%u leases are fresh", fresh);
+	return fresh == sim.setup.servers - servers_gone() || not_yet("%u leases are fresh", fresh);
 }
 
 /*
@@ -242,6 +242,8 @@ static bool servers_are_up(unsigned online)
 	for (unsigned i = 0; i < sim.setup.servers; i++) {
 		struct chat_node_stats stats;
 
+		if (sim.servers[i].is_gone)
+			continue;
 		if (sim.servers[i].state != SERVER_UP ||
 		    sim.servers[i].paused_until_us > sim.now_us)
 			return not_yet("%s is not up", sim.servers[i].name);
@@ -601,7 +603,8 @@ static bool all_are_drained(void)
 	for (unsigned i = 0; i < sim.setup.servers; i++)
 		if (sim.servers[i].state != SERVER_DOWN)
 			return not_yet("%s is not drained", sim.servers[i].name);
-	return count_rows("SELECT COUNT(*) FROM node") == 0 || not_yet("a node is still there");
+	return count_rows("SELECT COUNT(*) FROM node") == servers_gone() ||
+	       not_yet("a node is still there");
 }
 
 void audit_on_phase(const struct event *event)

@@ -361,6 +361,8 @@ bool bus_is_whole(void)
 	for (unsigned i = 0; sim.setup.bus && i < sim.setup.servers; i++) {
 		const struct bus_end *end = &sim.servers[i].bus;
 
+		if (sim.servers[i].is_gone)
+			continue;
 		if (!end->publishes || !end->listens || end->deaf || end->lost)
 			return false;
 	}

@@ -105,6 +105,18 @@ static const struct profile profiles[] = {
 			   [FAULT_CLIENT_STOP] = 4},
 	},
 	{
+		.name = "gone",
+		.what = "servers that die for good, until one is left",
+		.for_good = true,
+		.pause_ms = 4000,
+		.faults = {[FAULT_SERVER_CRASH] = 10,
+			   [FAULT_SERVER_PAUSE] = 3,
+			   [FAULT_STORE_SLOW] = 3,
+			   [FAULT_STORE_SINGLES] = 1000,
+			   [FAULT_BUS_DELAY] = 300,
+			   [FAULT_CLIENT_STOP] = 4},
+	},
+	{
 		.name = "clients",
 		.what = "clients that read slowly, drop, come back elsewhere, and take one "
 			"another's place",
@@ -220,6 +232,9 @@ static void crash(struct server *server)
 	if (!server->node)
 		return;
 	server_crash(server);
+	server->is_gone = sim.profile->for_good && servers_gone() + 1 < sim.setup.servers;
+	if (server->is_gone)
+		return;
 	clock_in(150 * MS + outage(), EVENT_START, server->index, server->life);
 }
 
@@ -449,7 +464,7 @@ void faults_end(void)
 	sim.store_away_until_us = sim.store_slow_until_us = 0;
 	for (unsigned i = 0; i < sim.setup.servers; i++) {
 		sim.servers[i].skew_ms = 0;
-		if (sim.servers[i].state == SERVER_DOWN)
+		if (sim.servers[i].state == SERVER_DOWN && !sim.servers[i].is_gone)
 			server_start(&sim.servers[i]);
 	}
 	for (size_t i = 0; i < links_count(); i++)

@@ -146,6 +146,15 @@ bool server_is_reachable(const struct server *server)
 	return server->state == SERVER_UP;
 }
 
+unsigned servers_gone(void)
+{
+	unsigned gone = 0;
+
+	for (unsigned i = 0; i < sim.setup.servers; i++)
+		gone += sim.servers[i].is_gone;
+	return gone;
+}
+
 void server_start(struct server *server)
 {
 	struct chat_node_config config = sim.setup.node;

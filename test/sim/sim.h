@@ -217,10 +217,12 @@ struct server {
 	struct bus_end bus;
 	uint64_t tick_us; /* the tick that is scheduled */
 	unsigned spins;	  /* ticks in a row that asked for another at once */
+	bool is_gone;	  /* for good */
 	uint64_t paused_until_us;
-	int64_t skew_ms;	    /* of its wall clock */
-	uint64_t beat_us;	    /* when its last heartbeat was committed */
-	uint64_t first_session, end_session; /* numbers of the life whose start was committed last */
+	int64_t skew_ms;  /* of its wall clock */
+	uint64_t beat_us; /* when its last heartbeat was committed */
+	uint64_t first_session,
+		end_session;	    /* numbers of the life whose start was committed last */
 	struct conn_of_link *conns; /* ascending: what its node called each */
 	size_t conn_count, conn_room;
 };
@@ -237,6 +239,7 @@ struct chat_node *server_enter(const struct event *event, struct server *server,
 /* The same around: memory may be out meanwhile. */
 void server_leave(struct server *server);
 bool server_is_reachable(const struct server *server);
+unsigned servers_gone(void); /* for good */
 event_handler server_on_tick, server_on_start, server_on_kill;
 extern const struct chat_env_ops env_ops; /* context: a server, or NULL for clients */
 
@@ -590,6 +593,7 @@ struct profile {
 	const char *name;
 	const char *what;
 	bool calm;	   /* no connection is ever to be lost */
+	bool for_good;	   /* a server that dies does not come back, but for the last one */
 	uint32_t pause_ms; /* between two faults, typically */
 	/* By kind: weights of those that are events of their own, chances in 10000 of those that befall something. */
 	uint32_t faults[FAULT_KINDS];
