@@ -164,6 +164,22 @@ def test_a_node_cut_off_from_the_store():
     relay.close()
 
 
+@proves("Two processes of one name are told apart by when they began; both log `node_name_taken`")
+def test_two_of_one_name():
+    """Somebody's mistake: both say so in their logs. What one of them says the other takes for its own; but nothing is lost."""
+    c = cluster()
+    options = {"store": c.database.url("chat"), "name": "twin", "settings": [f"lease={LEASE_S}s"]}
+    twins = [Node("--bus", f"redis://127.0.0.1:{c.redis.port}", **options) for _ in range(2)]
+    people = [twin.user() for twin in twins]
+    for twin in twins:
+        eventually(lambda twin=twin: any("event=node_name_taken" in line for line in twin.log))
+    for seq in range(1, 5):
+        assert people[seq % 2].send(people[(seq + 1) % 2], "still there?") == seq
+    assert len(log_of(people[0], people[1])) == len(log_of(people[1], people[0])) == 4
+    for twin in twins:
+        twin.finish()
+
+
 # --- The schema ---
 @proves("`chatd --migrate`, safe when several start at once, and refused with a clear message when the schema is newer than the binary")
 def test_migrations():
