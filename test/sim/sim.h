@@ -219,10 +219,10 @@ struct server {
 	unsigned spins;	  /* ticks in a row that asked for another at once */
 	bool is_gone;	  /* for good */
 	uint64_t paused_until_us;
-	int64_t skew_ms;  /* of its wall clock */
-	uint64_t beat_us; /* when its last heartbeat was committed */
-	uint64_t first_session,
-		end_session;	    /* numbers of the life whose start was committed last */
+	int64_t skew_ms;	    /* of its wall clock */
+	uint64_t beat_us;	    /* when its last heartbeat was committed */
+	uint64_t first_session;	    /* of the life whose start was committed last */
+	uint64_t end_session;	    /* before this one */
 	struct conn_of_link *conns; /* ascending: what its node called each */
 	size_t conn_count, conn_room;
 };
