@@ -152,6 +152,8 @@ static bool is_settled(struct device *device)
 	    link->down.held_us > sim.now_us)
 		return not_yet("device %u is %s", device->index,
 			       chat_client_state_name(chat_client_state(device->client)));
+	if (link->up.len > 0 || link->down.len > 0)
+		return not_yet("something is on its way to or from device %u", device->index);
 	if (device->ask_count > 0 || chat_client_pending(device->client) > 0)
 		return not_yet("device %u waits for an answer to %s", device->index,
 			       device->ask_count > 0 ? chat_request_name(device->asks[0].type)

@@ -195,12 +195,21 @@ void link_logged_in(const struct server *server, uint64_t conn, uint64_t session
 
 /* --- Moving bytes ------------------------------------------------------------------------------------ */
 
+/* What takes far too long could let a client lose its patience: in the end nothing does. */
+static uint64_t link_delay(const struct link *link)
+{
+	uint64_t delay_us = chance_delay(CHANCE_LINK, link->latency_us);
+
+	return sim.phase < PHASE_ASK || delay_us <= 2 * link->latency_us ? delay_us
+									 : 2 * link->latency_us;
+}
+
 static void move_up(struct link *link)
 {
 	if (link->up.moving || link->cut || (link->up.len == link->arrived && !link->up.ended))
 		return;
 	link->up.moving = true;
-	clock_in(chance_delay(CHANCE_LINK, link->latency_us), EVENT_LINK_UP, link->id, 0);
+	clock_in(link_delay(link), EVENT_LINK_UP, link->id, 0);
 }
 
 static void move_down(struct link *link)
@@ -210,7 +219,7 @@ static void move_down(struct link *link)
 	if (link->down.moving || link->cut || (link->down.len == 0 && !link->down.ended))
 		return;
 	link->down.moving = true;
-	delay_us = chance_delay(CHANCE_LINK, link->latency_us);
+	delay_us = link_delay(link);
 	if (link->slow_bytes > 0)
 		delay_us += link->slow_us;
 	if (link->down.held_us > sim.now_us + delay_us)
