@@ -178,7 +178,7 @@ class GaleraMember(MariaDb):
         self.first = first
         self.galera_port, self.ist_port = free_port(), free_port()
         self.position = None  # where it stands, where it could not write that down
-        super().__init__(port=free_port())
+        super().__init__()
 
     def install(self):
         if not self.first:
@@ -274,7 +274,7 @@ class DeployedHaProxy(Server):
     CONFIG = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "deploy", "haproxy.cfg")
 
     def __init__(self, ports):
-        super().__init__(free_port())
+        super().__init__()
         self.stats = free_port()
         self.ports = ports
 

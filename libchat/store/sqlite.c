@@ -35,7 +35,7 @@ struct sqlite {
 	bool read_only;
 	struct checkpointer *checkpointer; /* of a writer of a file */
 	struct recent *recent;		   /* a writer's and its readers' */
-	int reader;			   /* a reader's number among them */
+	int reader;			   /* a reader's number among them; else -1 */
 	struct {
 		uint64_t version; /* of the database, by which others' commits are told */
 		size_t added;	  /* messages, by the transaction that runs */
@@ -355,7 +355,7 @@ static void sqlite_destroy(struct chat_backend *backend)
 	for (size_t i = 0; i < DB_STATEMENTS; i++)
 		sqlite3_finalize(sqlite->cache[i].statement);
 	sqlite3_close(sqlite->handle);
-	if (sqlite->read_only && sqlite->reader >= 0)
+	if (sqlite->reader >= 0)
 		chat_recent_reader_free(sqlite->recent, sqlite->reader);
 	chat_recent_unref(sqlite->recent);
 	free(sqlite);

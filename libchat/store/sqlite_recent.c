@@ -406,24 +406,17 @@ static int table_disconnect(sqlite3_vtab *table)
 	return SQLITE_OK;
 }
 
-/* The constraint of that kind on that column; -1: there is none. */
-static int constraint_find(const sqlite3_index_info *info, int column, int kind)
-{
-	for (int i = 0; i < info->nConstraint; i++)
-		if (info->aConstraint[i].usable && info->aConstraint[i].iColumn == column &&
-		    info->aConstraint[i].op == kind)
-			return i;
-	return -1;
-}
-
+/* Has filter given the value of the constraint of that kind on that column. False: there is none. */
 static bool constraint_take(sqlite3_index_info *info, int column, int kind, int *taken)
 {
-	int i = constraint_find(info, column, kind);
-
-	if (i < 0)
-		return false;
-	info->aConstraintUsage[i].argvIndex = ++*taken;
-	return true;
+	for (int i = 0; i < info->nConstraint; i++) {
+		if (!info->aConstraint[i].usable || info->aConstraint[i].iColumn != column ||
+		    info->aConstraint[i].op != kind)
+			continue;
+		info->aConstraintUsage[i].argvIndex = ++*taken;
+		return true;
+	}
+	return false;
 }
 
 static int table_best_index(sqlite3_vtab *table, sqlite3_index_info *info)

@@ -68,7 +68,7 @@ class Cluster:
     def __init__(self, nodes=3, settings=(), cut=True):
         self.databases = self.start_databases()
         self.database = self.databases[0]
-        self.redis = servers.Redis(port=servers.free_port()).start()
+        self.redis = servers.Redis().start()
         subprocess.run([e2e.CHATD, "--store", self.store_of(0), "--migrate"], check=True, stdout=subprocess.DEVNULL)
         self.nodes = [ChatNode("--bus", f"redis://127.0.0.1:{self.redis.port}", store=self.store_of(i), name=f"n{i}",
                                settings=["proxy_protocol=true", f"lease={LEASE_S}s", *settings]) for i in range(nodes)]
@@ -76,7 +76,7 @@ class Cluster:
 
     def start_databases(self):
         """One, with an empty database `chat`; or several that hold the same."""
-        database = servers.MariaDb(port=servers.free_port()).start()
+        database = servers.MariaDb().start()
         database.make_database("chat")
         return [database]
 
@@ -87,7 +87,7 @@ class Cluster:
 
     def make_balancer(self, cut):
         """It finds out that a node stands still well before the test lets it go on."""
-        return servers.HaProxy([node.port for node in self.nodes], port=servers.free_port(), check="inter 500 fall 4 rise 1", cut=cut)
+        return servers.HaProxy([node.port for node in self.nodes], check="inter 500 fall 4 rise 1", cut=cut)
 
     @classmethod
     def shared(cls, **keys):

@@ -681,7 +681,7 @@ def test_node_starts_without_redis():
 def test_password_of_redis():
     """A wrong one is an error that is logged once of each connection; with the right one nodes hear each other."""
     c = cluster()
-    redis = servers.Redis(port=servers.free_port(), password="open sesame").start()
+    redis = servers.Redis(password="open sesame").start()
     wrong = Node("--bus", f"redis://:closed@127.0.0.1:{redis.port}", store=c.store_of(0), name="wrong")
     eventually(lambda: len(lines(wrong, "bus_refused")) == 2)
     time.sleep(ATTEMPTS_S)

@@ -250,8 +250,8 @@ static void make_node(struct chat_op *op)
 	node->started_ms = percent(70) ? 7 : work.now_ms;
 	node->first_session = percent(50) ? 0 : work.session / 3;
 	node->end_session = percent(50) ? node->first_session : work.session * 2 / 3;
-	if (op->kind == CHAT_OP_NODE_BEAT &&
-	    percent(90)) { /* of lives before there is hardly ever anything left */
+	/* Of lives before there is hardly ever anything left. */
+	if (op->kind == CHAT_OP_NODE_BEAT && percent(90)) {
 		node->first_session = 0;
 		node->end_session = INT64_MAX;
 	}

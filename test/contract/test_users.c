@@ -168,16 +168,24 @@ static void expect_reaped(const char *node, uint32_t limit, size_t count, chat_i
 	chat_op_destroy(op);
 }
 
-/* The other nodes, as n1 sees them with its heartbeat; the caller's to destroy. */
-static struct chat_op *beat(void)
+/* The heartbeat of n1, in a life that begins then, and whose sessions are [first, end); the caller's to destroy. */
+static struct chat_op *beat_of(int64_t started_ms, uint64_t first, uint64_t end)
 {
 	struct chat_op *op = op_new(CHAT_OP_NODE_BEAT);
 
 	op->u.node.node = V("n1");
 	op->u.node.lease_ms = LEASE_MS;
-	op->u.node.end_session = INT64_MAX;
+	op->u.node.started_ms = started_ms;
+	op->u.node.first_session = first;
+	op->u.node.end_session = end;
 	assert_int_equal(op_run(op), OK);
 	return op;
+}
+
+/* The other nodes, as n1 sees them with its heartbeat. */
+static struct chat_op *beat(void)
+{
+	return beat_of(0, 0, INT64_MAX);
 }
 
 /* Each place of a dead node is taken once, so many at a time; of one that is alive, or unknown, none is. */
@@ -375,13 +383,8 @@ static void test_beat_tells_who_came_late(void **state)
 	session_at("n1", eve, "e", 9);
 	session_at("n2", eve, "other", 1);
 	for (int i = 0; i < 2; i++) {
-		struct chat_op *op = op_new(CHAT_OP_NODE_BEAT);
+		struct chat_op *op = beat_of(0, 3, 9);
 
-		op->u.node.node = V("n1");
-		op->u.node.lease_ms = LEASE_MS;
-		op->u.node.first_session = 3;
-		op->u.node.end_session = 9;
-		assert_int_equal(op_run(op), OK);
 		assert_int_equal(op->u.node.died, i == 0);
 		assert_int_equal(op->u.node.left_count, i == 0 ? 2 : 0);
 		if (i == 0)
@@ -398,15 +401,11 @@ static void test_beat_tells_who_came_late(void **state)
 static void test_beat_beside_a_namesake(void **state)
 {
 	chat_id ann = user_new("ann");
-	struct chat_op *op = op_new(CHAT_OP_NODE_BEAT);
+	struct chat_op *op;
 
 	(void)state;
 	session_start(ann, "a", 9);
-	op->u.node.node = V("n1");
-	op->u.node.lease_ms = LEASE_MS;
-	op->u.node.started_ms = 7;
-	op->u.node.end_session = 9;
-	assert_int_equal(op_run(op), OK);
+	op = beat_of(7, 0, 9);
 	assert_true(op->u.node.usurped);
 	assert_int_equal(op->u.node.left_count, 0);
 	chat_op_destroy(op);

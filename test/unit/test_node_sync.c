@@ -145,16 +145,24 @@ static struct chat_op *reclaim(void)
 	return op;
 }
 
-/* A session that ended before the store was asked: the place that it got after its end is given up. */
-static void test_ended_before(void **state)
+/* The same of a session that has ended when the store is asked. */
+static struct chat_op *reclaim_of_ended(void)
 {
 	struct peer *alice = login(ALICE, "a");
 	struct chat_op *op = reclaim();
 
-	(void)state;
 	peer_break(alice);
 	settle();
 	op_run(op);
+	return op;
+}
+
+/* The place that a session got after its end is given up. */
+static void test_ended_before(void **state)
+{
+	struct chat_op *op = reclaim_of_ended();
+
+	(void)state;
 	assert_true(stored_online(ALICE, "a"));
 	op_complete(op);
 	settle();
@@ -165,13 +173,9 @@ static void test_ended_before(void **state)
 /* The same where the store is away just then: it is told when it is back. */
 static void test_ended_before_unavailable(void **state)
 {
-	struct peer *alice = login(ALICE, "a");
-	struct chat_op *op = reclaim();
+	struct chat_op *op = reclaim_of_ended();
 
 	(void)state;
-	peer_break(alice);
-	settle();
-	op_run(op);
 	world.failing[CHAT_OP_SESSION_CLOSE] = true;
 	op_complete(op);
 	settle();
@@ -184,13 +188,9 @@ static void test_ended_before_unavailable(void **state)
 /* The same where nobody knows whether the store gave it the place: the answer was lost. */
 static void test_ended_before_unknown(void **state)
 {
-	struct peer *alice = login(ALICE, "a");
-	struct chat_op *op = reclaim();
+	struct chat_op *op = reclaim_of_ended();
 
 	(void)state;
-	peer_break(alice);
-	settle();
-	op_run(op);
 	assert_true(stored_online(ALICE, "a"));
 	op->code = CHAT_CODE_UNAVAILABLE;
 	op_complete(op);
@@ -202,14 +202,10 @@ static void test_ended_before_unknown(void **state)
 /* A device that has logged in again since keeps its place. */
 static void test_ended_and_back(void **state)
 {
+	struct chat_op *op = reclaim_of_ended();
 	struct peer *alice = login(ALICE, "a");
-	struct chat_op *op = reclaim();
 
 	(void)state;
-	peer_break(alice);
-	settle();
-	op_run(op);
-	alice = login(ALICE, "a");
 	op_complete(op);
 	settle();
 	pass(5000);

@@ -18,7 +18,7 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
-#include "store/backend.h"
+#include "chat/store.h"
 #include "store/sqlite_recent.h"
 
 enum { BATCH = 256, BATCHES = 160, TEXT = 4000 };
@@ -55,63 +55,10 @@ static void run_all(struct chat_backend *store, struct chat_op **ops, size_t cou
 	}
 }
 
-static void append_many(struct chat_backend *store, chat_id user)
-{
-	static char text[TEXT];
-	struct chat_op *ops[BATCH];
-
-	memset(text, 'x', sizeof(text));
-	for (size_t i = 0; i < BATCH; i++) {
-		ops[i] = op_new(CHAT_OP_APPEND);
-		ops[i]->u.append.kind = CHAT_MESSAGE_TEXT;
-		ops[i]->u.append.from = ops[i]->u.append.target.user = user;
-		ops[i]->u.append.text = (struct chat_view){text, sizeof(text)};
-	}
-	run_all(store, ops, BATCH);
-}
-
-static size_t size_of(const char *path)
-{
-	struct stat file;
-
-	assert_int_equal(stat(path, &file), 0);
-	return (size_t)file.st_size;
-}
-
-/* 160 MiB are written through a log of 64 at most, and most of it is in the database before it is closed. */
-static void test_log_is_bounded(void **state)
-{
-	char place[] = "/tmp/chat-test-XXXXXX", url[64], log[64];
-	const char *file = url + strlen("sqlite:");
-	struct chat_store_error error;
-	struct chat_backend *store;
-	chat_id user;
-
-	(void)state;
-	assert_non_null(mkdtemp(place));
-	snprintf(url, sizeof(url), "sqlite:%s/db", place);
-	snprintf(log, sizeof(log), "%s-wal", file);
-	assert_int_equal(chat_backend_open(url, &chat_store_limits_default, &store, &error), 0);
-	user = user_new(store);
-	for (int i = 0; i < BATCHES; i++) {
-		append_many(store, user);
-		assert_in_range(size_of(log), 1, (size_t)72 << 20);
-	}
-	assert_in_range(size_of(file), (size_t)BATCHES * BATCH * TEXT / 2, SIZE_MAX);
-	chat_backend_destroy(store);
-	unlink(log);
-	unlink(file);
-	rmdir(place);
-}
-
-/* --- The newest messages ------------------------------------------------------------------------------ */
-
-enum { TALKS = 40, ROUNDS = 80, EACH = 12, EDITED = 7 };
-_Static_assert(TALKS *ROUNDS *EACH > 2 * RECENT_MAX, "most are not among the newest any more");
+/* --- A store in a folder of its own ------------------------------------------------------------------- */
 
 static char folder[32], path[64];
 static sqlite3 *handle; /* of the store that was opened last */
-static chat_id groups[TALKS];
 
 /* SQLite tells of each connection that is opened; a store's own is the first of those that it opens. */
 static int on_open(sqlite3 *opened, const char **error, const struct sqlite3_api_routines *api)
@@ -134,6 +81,81 @@ static struct chat_backend *store_open(const char *file)
 	sqlite3_reset_auto_extension();
 	return store;
 }
+
+/* Empty, but for user 1. */
+static struct chat_backend *store_begin(void)
+{
+	struct chat_backend *store;
+
+	strcpy(folder, "/tmp/chat-test-XXXXXX");
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/db", folder);
+	store = store_open(path);
+	assert_int_equal(user_new(store), 1);
+	return store;
+}
+
+static void store_end(struct chat_backend *store)
+{
+	static const char *const names[] = {"db",   "db-wal",	"db-shm",
+					    "copy", "copy-wal", "copy-shm"};
+	char name[64];
+
+	chat_backend_destroy(store);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(name, sizeof(name), "%s/%s", folder, names[i]);
+		unlink(name);
+	}
+	rmdir(folder);
+}
+
+/* --- The write-ahead log ------------------------------------------------------------------------------ */
+
+static void append_many(struct chat_backend *store, chat_id user)
+{
+	static char text[TEXT];
+	struct chat_op *ops[BATCH];
+
+	memset(text, 'x', sizeof(text));
+	for (size_t i = 0; i < BATCH; i++) {
+		ops[i] = op_new(CHAT_OP_APPEND);
+		ops[i]->u.append.kind = CHAT_MESSAGE_TEXT;
+		ops[i]->u.append.from = ops[i]->u.append.target.user = user;
+		ops[i]->u.append.text = (struct chat_view){text, sizeof(text)};
+	}
+	run_all(store, ops, BATCH);
+}
+
+static size_t size_of(const char *file)
+{
+	struct stat found;
+
+	assert_int_equal(stat(file, &found), 0);
+	return (size_t)found.st_size;
+}
+
+/* 160 MiB are written through a log of 64 at most, and most of it is in the database before it is closed. */
+static void test_log_is_bounded(void **state)
+{
+	struct chat_backend *store = store_begin();
+	char log[80];
+
+	(void)state;
+	snprintf(log, sizeof(log), "%s-wal", path);
+	for (int i = 0; i < BATCHES; i++) {
+		append_many(store, 1);
+		assert_in_range(size_of(log), 1, (size_t)72 << 20);
+	}
+	assert_in_range(size_of(path), (size_t)BATCHES * BATCH * TEXT / 2, SIZE_MAX);
+	store_end(store);
+}
+
+/* --- The newest messages ------------------------------------------------------------------------------ */
+
+enum { TALKS = 40, ROUNDS = 80, EACH = 12, EDITED = 7 };
+_Static_assert(TALKS *ROUNDS *EACH > 2 * RECENT_MAX, "most are not among the newest any more");
+
+static chat_id groups[TALKS];
 
 static struct chat_op *append_new(enum chat_message_kind kind, chat_id group, uint64_t changes,
 				  const char *text)
@@ -230,30 +252,11 @@ static void check_talk(struct chat_backend *store, chat_id group, uint64_t last,
 /* An empty store with one user, who is in all groups. */
 static struct chat_backend *talks_begin(void)
 {
-	struct chat_backend *store;
+	struct chat_backend *store = store_begin();
 
-	strcpy(folder, "/tmp/chat-test-XXXXXX");
-	assert_non_null(mkdtemp(folder));
-	snprintf(path, sizeof(path), "%s/db", folder);
-	store = store_open(path);
-	assert_int_equal(user_new(store), 1);
 	for (size_t i = 0; i < TALKS; i++)
 		groups[i] = group_new(store);
 	return store;
-}
-
-static void talks_end(struct chat_backend *store)
-{
-	static const char *const names[] = {"db",   "db-wal",	"db-shm",
-					    "copy", "copy-wal", "copy-shm"};
-	char name[64];
-
-	chat_backend_destroy(store);
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		snprintf(name, sizeof(name), "%s/%s", folder, names[i]);
-		unlink(name);
-	}
-	rmdir(folder);
 }
 
 static void check_talks(struct chat_backend *store, uint64_t last, uint64_t edited)
@@ -316,7 +319,7 @@ static void test_messages_are_moved(void **state)
 	assert_in_range(check_log(), RECENT_MAX / 2, RECENT_MAX + TALKS * EACH);
 	assert_true(ask("SELECT message FROM log_whole") > 21 * TALKS * EACH);
 	check_talks(store, ROUNDS * EACH + 1, EDITED);
-	talks_end(store);
+	store_end(store);
 }
 
 static void copy_file(const char *suffix)
@@ -355,7 +358,7 @@ static void test_crash_forgets_nothing(void **state)
 		check_talks(after, (round + 1) * EACH, 0);
 		chat_backend_destroy(after);
 	}
-	talks_end(store);
+	store_end(store);
 }
 
 static int refuse(void *context)
@@ -392,7 +395,7 @@ static void test_transactions_that_fail(void **state)
 	}
 	assert_in_range(check_log(), RECENT_MAX / 2, RECENT_MAX + TALKS * EACH);
 	check_talks(store, ROUNDS * EACH, 0);
-	talks_end(store);
+	store_end(store);
 }
 
 /* Two on one file, as when one has not ended yet and the next has begun: neither loses what the other has said. */
@@ -407,7 +410,7 @@ static void test_two_on_one_file(void **state)
 	check_talks(other, ROUNDS * EACH, 0);
 	check_talks(store, ROUNDS * EACH, 0);
 	chat_backend_destroy(other);
-	talks_end(store);
+	store_end(store);
 }
 
 /* --- Readers beside the writer ------------------------------------------------------------------------ */
@@ -504,7 +507,7 @@ static void test_readers_miss_nothing(void **state)
 	assert_true(pages > ROUNDS);
 	check_log();
 	check_talks(store, ROUNDS * EACH, 0);
-	talks_end(store);
+	store_end(store);
 }
 
 /* No more than can be told apart; one that is closed leaves its number to another. */
@@ -522,7 +525,7 @@ static void test_readers_are_bounded(void **state)
 	assert_int_equal(chat_sqlite_open_reader(store, &readers[7], &error), 0);
 	for (size_t i = 0; i < RECENT_READERS_MAX; i++)
 		chat_backend_destroy(readers[i]);
-	talks_end(store);
+	store_end(store);
 }
 
 int main(void)
