@@ -255,7 +255,7 @@ static struct event_base *base_new(void)
 	struct event_config *config = event_config_new();
 	struct event_base *base = NULL;
 
-	if (config && event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER) == 0)
+	if (config)
 		base = event_base_new_with_config(config);
 	if (config)
 		event_config_free(config);

@@ -13,7 +13,10 @@
 
 enum server_state { SERVER_RUNNING, SERVER_DRAINING, SERVER_DRAINED };
 
-enum { SERVER_SIGNALS = 3 };
+enum {
+	SERVER_SIGNALS = 3,
+	SERVER_INPUT_MAX = 16384 /* bytes read of a connection at a time */
+};
 
 struct admin;
 struct bus_redis;
@@ -36,6 +39,7 @@ struct server {
 	size_t connection_count;
 	struct proxy *proxies; /* accepted; their PROXY header has not come yet */
 	size_t proxy_count;
+	char input[SERVER_INPUT_MAX]; /* what is read, until the node has it */
 	struct connection *unsettled; /* written to, or closed, in this turn */
 	struct connection *resuming;  /* to be given their input again */
 	struct event *wake;	      /* for that */
