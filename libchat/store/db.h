@@ -17,7 +17,8 @@
 enum { DB_STATEMENTS = 256 }; /* distinct statements; the rules have fewer */
 
 struct db;
-struct db_rows; /* the driver's: a statement that is being read */
+struct rule_places; /* rules.h */
+struct db_rows;	    /* the driver's: a statement that is being read */
 
 struct db_driver {
 	/* The statement of that text with its values bound (types as of chat_db_query), begun. NULL: it failed, see db_fail. */
@@ -44,7 +45,7 @@ enum { DB_LOG_PARTS = 2 };
 
 /* The statements on messages by their place in the log, which each dialect keeps in its own way. */
 struct db_log {
-	/* (conversation, seq, kind, sender, time_ms, changes, cid, digest, text, data) */
+	/* (conversation, seq, kind, sender, time_ms, changes, cid, text, data) */
 	const char *append;
 	/*
 	 * (conversation, after, end, limit): RULE_MESSAGE of those between, ascending. The first finds a beginning of them, the second,
@@ -53,12 +54,13 @@ struct db_log {
 	const char *forward[DB_LOG_PARTS];
 	const char *backward[DB_LOG_PARTS]; /* the same, descending */
 	const char *one;		    /* (conversation, seq): RULE_MESSAGE */
-	const char *change;		    /* (text, data, flags, conversation, seq) */
+	/* (text, data, flags, digest of what it was, conversation, seq): the first change's digest is kept */
+	const char *change;
 };
 
 #define RULE_APPEND                                                                                \
-	"INTO message(conversation,seq,kind,sender,time_ms,changes,flags,cid,digest,text,data)"    \
-	" VALUES(?,?,?,?,?,?,0,?,?,?,?)"
+	"INTO message(conversation,seq,kind,sender,time_ms,changes,flags,cid,text,data)"           \
+	" VALUES(?,?,?,?,?,?,0,?,?,?)"
 /* The columns of a message, in the order that chat_rule_message reads them, of the table named m. */
 #define RULE_MESSAGE "m.seq,m.kind,m.sender,m.time_ms,m.changes,m.flags,m.text,m.data"
 enum { RULE_EDITED = 1, RULE_RECALLED = 2 }; /* message.flags */
@@ -67,31 +69,22 @@ enum { RULE_EDITED = 1, RULE_RECALLED = 2 }; /* message.flags */
 struct rule_place {
 	uint64_t id; /* 0: there is none */
 	bool has_begun;
+	bool is_kept; /* it was found among those that are kept: delivered_seq and read_seq are not */
 	uint64_t last_seq;
 	int64_t last_ms;
 	uint32_t epoch;
+	uint64_t sent[2]; /* of a direct one: what the lower and the higher id wrote last */
 	uint64_t joined_seq;
 	uint64_t read_seq;
 	uint64_t delivered_seq; /* the furthest of all the member's devices */
 	enum chat_role role;
 };
 
-/*
- * Sends of one person into one conversation that follow each other in a transaction, as they do where someone writes quickly: that they
- * may is found out once, and where the conversation ends then is written once, when something else comes (chat_rule_end_run).
- */
-struct rule_run {
-	chat_id from; /* 0: there is none */
-	struct chat_target target;
-	bool friends_only;
-	struct rule_place place;
-};
-
 struct db {
 	struct chat_backend base;
 	const struct db_driver *driver;
-	bool failed; /* in this transaction */
-	struct rule_run run;
+	bool failed;		    /* in this transaction */
+	struct rule_places *places; /* NULL: none are kept */
 	struct chat_store_limits limits;
 };
 

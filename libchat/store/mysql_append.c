@@ -3,7 +3,7 @@
  * Sends, many together: two round trips whatever their number.
  *
  *   1  the conversations that are meant, locked in one order; who is a member? who has blocked whom?
- *   2  one INSERT of all messages; the conversations' ends; the senders' read marks
+ *   2  one INSERT of all messages; the conversations' ends; what senders have read of groups
  *
  * Here is done what is plain: a text into a conversation that has begun, by one who may write there, with a cid that is new.
  * All else (a first message, a duplicate, a refusal, an edit) is left to the rules, and with it all that follows in the
@@ -25,6 +25,7 @@ struct end {
 	uint64_t last_seq;
 	int64_t last_ms;
 	uint32_t epoch;
+	uint64_t sent[2]; /* of a direct one: what the lower and the higher id wrote last */
 };
 
 struct send {
@@ -34,8 +35,6 @@ struct send {
 	bool is_member;
 	bool is_friend;
 	bool left; /* to the rules */
-	struct rule_digest digest;
-	struct chat_view digest_view;
 };
 
 struct mysql_sends {
@@ -65,11 +64,6 @@ static void sends_settle(struct mysql_sends *sends)
 			sends->items[kept++] = *send;
 	}
 	sends->count = kept;
-	for (size_t i = 0; i < kept; i++) {
-		struct send *send = &sends->items[i];
-
-		send->digest_view.data = send->digest_view.len ? (char *)send->digest.bytes : NULL;
-	}
 }
 
 static void sends_collect(struct mysql_sends *sends, struct chat_op **ops, size_t count,
@@ -86,8 +80,6 @@ static void sends_collect(struct mysql_sends *sends, struct chat_op **ops, size_
 						   ops[i]->u.append.kind == CHAT_MESSAGE_TEXT))
 			continue;
 		*send = (struct send){.op = ops[i], .place = i};
-		if (ops[i]->u.append.cid.len > 0)
-			send->digest_view = chat_rule_digest(&send->digest, &ops[i]->u.append);
 		sends->count++;
 	}
 }
@@ -166,7 +158,7 @@ static void ask_known(struct mysql *mysql)
 		const struct chat_op_append *append = &send->op->u.append;
 
 		chat_mysql_text(mysql, i > 0 ? ",(" : "(");
-		chat_mysql_text_hex(mysql, append->cid);
+		chat_mysql_text_quote(mysql, append->cid);
 		chat_mysql_text(mysql, ",%llu)", mysql_number(append->from));
 	}
 	chat_mysql_text(mysql, ")");
@@ -191,6 +183,8 @@ static void visit_pair(struct mysql *mysql, MYSQL_ROW row, const unsigned long *
 	uint64_t low = mysql_row_number(row, 4), high = mysql_row_number(row, 5);
 
 	(void)lengths;
+	end->sent[0] = mysql_row_number(row, 6);
+	end->sent[1] = mysql_row_number(row, 7);
 	MYSQL_EACH_MATCH (m, &sends->pairs, low, high) {
 		struct send *send = m->item;
 
@@ -245,9 +239,10 @@ static void ask_pairs(struct mysql *mysql)
 
 	if (sends->pairs.count == 0)
 		return;
-	chat_mysql_trip_add(mysql, visit_pair,
-			    "SELECT id,last_seq,last_ms,epoch,low,high FROM conversation"
-			    " FORCE INDEX(conversation_pair) WHERE (low,high) IN (");
+	chat_mysql_trip_add(
+		mysql, visit_pair,
+		"SELECT id,last_seq,last_ms,epoch,low,high,low_sent,high_sent FROM conversation"
+		" FORCE INDEX(conversation_pair) WHERE (low,high) IN (");
 	chat_mysql_text_matches(mysql, &sends->pairs);
 	chat_mysql_text(mysql, ") FOR UPDATE");
 	chat_mysql_trip_add(mysql, visit_friendship,
@@ -295,14 +290,21 @@ static void sends_number(struct mysql_sends *sends)
 	sends->marks.count = 0;
 	for (size_t i = 0; i < sends->count; i++) {
 		struct chat_op *op = sends->items[i].op;
+		struct chat_op_append *append = &op->u.append;
 		struct end *end = sends->items[i].end;
 
 		if (op->now_ms > end->last_ms)
 			end->last_ms = op->now_ms;
-		op->u.append.seq = ++end->last_seq;
-		op->u.append.time_ms = end->last_ms;
-		op->u.append.epoch = end->epoch;
-		chat_mysql_matches_add(&sends->marks, &sends->items[i], end->id, op->u.append.from);
+		append->seq = ++end->last_seq;
+		append->time_ms = end->last_ms;
+		append->epoch = end->epoch;
+		chat_mysql_matches_add(&sends->marks, &sends->items[i], end->id, append->from);
+		if (append->target.group != 0)
+			continue;
+		if (append->from <= append->target.user)
+			end->sent[0] = append->seq;
+		if (append->from >= append->target.user)
+			end->sent[1] = append->seq;
 	}
 	chat_mysql_matches_sort(&sends->marks);
 }
@@ -322,9 +324,7 @@ static void add_message(struct mysql *mysql, const struct send *send, bool with_
 	chat_mysql_text(mysql, "(%llu,%llu,%llu,%lld,", mysql_number(send->end->id),
 			mysql_number(append->seq), mysql_number(append->from),
 			(long long)append->time_ms);
-	chat_mysql_text_hex(mysql, append->cid);
-	chat_mysql_text(mysql, ",");
-	chat_mysql_text_hex(mysql, send->digest_view);
+	chat_mysql_text_quote(mysql, append->cid);
 	chat_mysql_text(mysql, ",");
 	chat_mysql_text_quote(mysql, append->text);
 	if (with_data) {
@@ -346,9 +346,9 @@ static void add_messages(struct mysql *mysql)
 	for (size_t i = 0; i < sends->count;) {
 		struct mysql_rows rows = {
 			.sql = with_data ? "INSERT INTO message(conversation,seq,sender,time_ms,"
-					   "cid,digest,text,data) VALUES "
+					   "cid,text,data) VALUES "
 					 : "INSERT INTO message(conversation,seq,sender,time_ms,"
-					   "cid,digest,text) VALUES "};
+					   "cid,text) VALUES "};
 
 		for (; i < sends->count && mysql->trip.text.len < MYSQL_TEXT_MAX; i++) {
 			chat_mysql_rows_next(mysql, &rows);
@@ -364,7 +364,8 @@ static void add_ends(struct mysql *mysql)
 {
 	const struct mysql_sends *sends = mysql->sends;
 	const struct end *last = NULL;
-	struct mysql_rows rows = {.sql = "INSERT INTO conversation(id,last_seq,last_ms) VALUES "};
+	struct mysql_rows rows = {.sql = "INSERT INTO conversation(id,last_seq,last_ms,low_sent,"
+					 "high_sent) VALUES "};
 
 	for (size_t i = 0; i < sends->marks.count; i++) {
 		const struct end *end = ((struct send *)sends->marks.items[i].item)->end;
@@ -373,11 +374,13 @@ static void add_ends(struct mysql *mysql)
 			continue;
 		last = end;
 		chat_mysql_rows_next(mysql, &rows);
-		chat_mysql_text(mysql, "(%llu,%llu,%lld)", mysql_number(end->id),
-				mysql_number(end->last_seq), (long long)end->last_ms);
+		chat_mysql_text(mysql, "(%llu,%llu,%lld,%llu,%llu)", mysql_number(end->id),
+				mysql_number(end->last_seq), (long long)end->last_ms,
+				mysql_number(end->sent[0]), mysql_number(end->sent[1]));
 	}
 	chat_mysql_text(mysql, " ON DUPLICATE KEY UPDATE last_seq=VALUES(last_seq),"
-			       "last_ms=VALUES(last_ms)");
+			       "last_ms=VALUES(last_ms),low_sent=VALUES(low_sent),"
+			       "high_sent=VALUES(high_sent)");
 }
 
 /* The last that a sender wrote there. */
@@ -394,6 +397,7 @@ static uint64_t mark_seq(const struct mysql_matches *marks, size_t *i)
 	return seq;
 }
 
+/* Of groups: the end of a direct conversation has them. */
 static void add_read_marks(struct mysql *mysql)
 {
 	const struct mysql_sends *sends = mysql->sends;
@@ -401,10 +405,14 @@ static void add_read_marks(struct mysql *mysql)
 
 	for (size_t i = 0; i < sends->marks.count;) {
 		const struct mysql_match *mark = &sends->marks.items[i];
+		const struct send *send = mark->item;
+		uint64_t seq = mark_seq(&sends->marks, &i);
 
+		if (send->op->u.append.target.group == 0)
+			continue;
 		chat_mysql_rows_next(mysql, &rows);
 		chat_mysql_text(mysql, "(%llu,%llu,%llu)", mysql_number(mark->a),
-				mysql_number(mark->b), mysql_number(mark_seq(&sends->marks, &i)));
+				mysql_number(mark->b), mysql_number(seq));
 	}
 	chat_mysql_rows_end(mysql, &rows, " ON DUPLICATE KEY UPDATE read_seq=VALUES(read_seq)");
 }

@@ -244,7 +244,8 @@ static const struct db_log driver_log = {
 	.backward = {"SELECT " RULE_MESSAGE " FROM message m WHERE m.conversation=? AND m.seq>?"
 		     " AND m.seq<? ORDER BY m.seq DESC LIMIT ?"},
 	.one = "SELECT " RULE_MESSAGE " FROM message m WHERE m.conversation=? AND m.seq=?",
-	.change = "UPDATE message SET text=?,data=?,flags=? WHERE conversation=? AND seq=?",
+	.change = "UPDATE message SET text=?,data=?,flags=?,digest=coalesce(digest,?)"
+		  " WHERE conversation=? AND seq=?",
 };
 
 const struct db_driver chat_mysql_driver = {

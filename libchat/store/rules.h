@@ -15,8 +15,6 @@ db_rule chat_rule_node_start, chat_rule_node_beat, chat_rule_node_stop, chat_rul
 db_rule chat_rule_user_create, chat_rule_user_get, chat_rule_credential_get, chat_rule_password_set;
 db_rule chat_rule_session_open, chat_rule_session_close, chat_rule_devices, chat_rule_device_remove;
 db_rule chat_rule_append;
-/* To be called before any other rule than the append's, and before the commit. */
-void chat_rule_end_run(struct db *db);
 db_rule chat_rule_read, chat_rule_marks, chat_rule_history, chat_rule_conversations,
 	chat_rule_target_check, chat_rule_sync;
 db_rule chat_rule_friend_add, chat_rule_friend_accept, chat_rule_friend_decline,
@@ -61,8 +59,32 @@ struct rule_digest {
 /* A token is 32 random bytes: a plain hash hides it well enough, and nobody reads a token out of a stolen file. A view of *digest. */
 struct chat_view chat_rule_token_hash(struct rule_digest *digest, struct chat_view token);
 
-/* Of what was sent first, byte by byte: a later edit does not change what a cid stands for. A view of *digest. */
-struct chat_view chat_rule_digest(struct rule_digest *digest, const struct chat_op_append *append);
+/*
+ * Places that are kept (rules_place.c), from one transaction to the next: whoever writes alone finds out once that somebody may write in
+ * a conversation, and where that ends, until an operation comes that may change it. Where they end now is written once for a
+ * transaction. With db->places NULL nothing is kept.
+ */
+struct rule_places *chat_rule_places_create(void);
+void chat_rule_places_destroy(struct rule_places *places);
+/* The place to which that may be appended, if it is among them. */
+bool chat_rule_places_find(struct db *db, const struct chat_op_append *append,
+			   struct rule_place *out);
+/* What was appended, and the place as it is now, after it was looked for. It will be written; false: that is left to the caller. */
+bool chat_rule_places_keep(struct db *db, const struct chat_op_append *append,
+			   const struct rule_place *place);
+/* To be called before a rule of that kind. */
+void chat_rule_places_before(struct db *db, enum chat_op_kind kind);
+/* Writes what is not written. To be called before the commit, of a transaction that has failed too. */
+void chat_rule_places_write(struct db *db);
+/* To be called where a transaction has failed, or somebody else has written. Nothing is left to be written. */
+void chat_rule_places_forget(struct db *db);
+
+/* A conversation's end, and of a group what a member has read. */
+void chat_rule_write_end(struct db *db, const struct rule_place *place);
+void chat_rule_write_read(struct db *db, uint64_t group, chat_id user, uint64_t seq);
+
+/* A conversation as one of its members names it; low is 0 of a group. */
+struct chat_target chat_rule_target(chat_id user, uint64_t id, chat_id low, chat_id high);
 
 /* Reads a message of the conversation that `user` names by target. */
 void chat_rule_message(struct db *db, struct chat_op *op, struct db_rows *row, int first_column,

@@ -20,37 +20,64 @@ static void digest_add(unsigned char *digest, const void *bytes, size_t len)
 }
 
 /*
- * SipHash-2-4-128, for it is quick where texts are short (https://doc.libsodium.org/hashing/short-input_hashing): it has to tell a sender's
- * own texts apart, and withstands nobody who wants theirs taken for one another.
+ * What a cid stands for, byte by byte: of a message that was changed since this is kept in its stead. SipHash-2-4-128, for it is quick
+ * where texts are short (https://doc.libsodium.org/hashing/short-input_hashing): it has to tell a sender's own texts apart, and
+ * withstands nobody who wants theirs taken for one another.
  */
-struct chat_view chat_rule_digest(struct rule_digest *digest, const struct chat_op_append *append)
+static struct chat_view message_digest(struct rule_digest *digest,
+				       const struct chat_message *message)
 {
-	uint64_t numbers[4] = {append->kind, append->target.user, append->target.group,
-			       append->changes};
+	uint64_t numbers[4] = {message->kind, message->to, message->group, message->changes};
 
 	memset(digest->bytes, 0, DIGEST_LEN);
 	digest_add(digest->bytes, numbers, sizeof(numbers));
-	digest_add(digest->bytes, append->text.data, append->text.len);
-	if (append->data.len > 0)
-		digest_add(digest->bytes, append->data.data, append->data.len);
+	digest_add(digest->bytes, message->text.data, message->text.len);
+	if (message->data.len > 0)
+		digest_add(digest->bytes, message->data.data, message->data.len);
 	return (struct chat_view){(const char *)digest->bytes, DIGEST_LEN};
 }
 
+/* Whether that is what was sent first: it is there as it was, or its digest is. */
+static bool is_sent_again(const struct chat_op_append *append, const struct chat_message *stored,
+			  struct chat_view first)
+{
+	struct chat_message again = {
+		.kind = append->kind,
+		.to = append->target.user,
+		.group = append->target.group,
+		.changes = append->changes,
+		.text = append->text,
+		.data = append->data,
+	};
+	struct rule_digest a, b;
+
+	return chat_view_equal(message_digest(&a, &again),
+			       first.len > 0 ? first : message_digest(&b, stored));
+}
+
 /* Whether the sender has used the cid; the operation is then answered. */
-static bool append_is_answered(struct db *db, struct chat_op *op, struct chat_view digest)
+static bool append_is_answered(struct db *db, struct chat_op *op)
 {
 	struct chat_op_append *append = &op->u.append;
+	struct chat_message stored = {0};
+	struct chat_target target;
 	struct db_rows *row;
 
 	if (append->cid.len == 0)
 		return false;
-	row = chat_db_query(db, "SELECT seq,time_ms,digest=? FROM message WHERE cid=? AND sender=?",
-			    "bbi", digest, append->cid, append->from);
+	row = chat_db_query(db,
+			    "SELECT " RULE_MESSAGE ",m.digest,c.id,c.low,c.high FROM message m"
+			    " JOIN conversation c ON c.id=m.conversation"
+			    " WHERE m.cid=? AND m.sender=?",
+			    "bi", append->cid, append->from);
 	if (!chat_db_next(db, row))
 		return false;
-	if (chat_db_u64(db, row, 2) != 0) {
-		append->seq = chat_db_u64(db, row, 0);
-		append->time_ms = (int64_t)chat_db_u64(db, row, 1);
+	target = chat_rule_target(append->from, chat_db_u64(db, row, 9), chat_db_u64(db, row, 10),
+				  chat_db_u64(db, row, 11));
+	chat_rule_message(db, op, row, 0, append->from, target, &stored);
+	if (is_sent_again(append, &stored, chat_db_view(db, row, 8, op))) {
+		append->seq = stored.seq;
+		append->time_ms = stored.time_ms;
 		append->duplicate = true;
 	} else {
 		rule_refuse(op, CHAT_CODE_CONFLICT, "the cid was used for another message");
@@ -142,88 +169,104 @@ static void append_begin(struct db *db, struct chat_op *op, struct rule_place *p
 		direct_join(db, place->id, from < to ? to : from);
 }
 
-static void message_empty(struct db *db, uint64_t conversation, uint64_t seq)
+/* From now on it shows that; what it was is kept as a digest. */
+static void message_change(struct db *db, struct chat_op *op, uint64_t conversation, uint64_t seq,
+			   const struct chat_message *now, int flags)
 {
-	const struct chat_view nothing = {0};
+	struct chat_message before = {0};
+	struct rule_digest digest;
+	struct db_rows *row = chat_db_query(db, db->driver->log->one, "ii", conversation, seq);
 
-	chat_db_run(db, db->driver->log->change, "vbnii", nothing, nothing, RULE_RECALLED,
-		    conversation, seq);
+	if (!chat_db_next(db, row))
+		return;
+	chat_rule_message(db, op, row, 0, op->u.append.from, op->u.append.target, &before);
+	chat_db_end(db, row);
+	chat_db_run(db, db->driver->log->change, "vbnbii", now->text, now->data, flags,
+		    message_digest(&digest, &before), conversation, seq);
 }
 
 /* The message that is changed shows the change from now on; a recall empties its edits too. */
-static void append_change(struct db *db, const struct chat_op_append *append, uint64_t conversation)
+static void append_change(struct db *db, struct chat_op *op, uint64_t conversation)
 {
+	const struct chat_op_append *append = &op->u.append;
+	const struct chat_message empty = {0},
+				  edited = {.text = append->text, .data = append->data};
 	struct db_rows *row;
 
 	if (append->kind == CHAT_MESSAGE_EDIT) {
-		chat_db_run(db, db->driver->log->change, "vbnii", append->text, append->data,
-			    RULE_EDITED, conversation, append->changes);
+		message_change(db, op, conversation, append->changes, &edited, RULE_EDITED);
 		chat_db_run(db, "INSERT INTO message_edit(conversation,changes,seq) VALUES(?,?,?)",
 			    "iii", conversation, append->changes, append->seq);
 	} else if (append->kind == CHAT_MESSAGE_RECALL) {
-		message_empty(db, conversation, append->changes);
+		message_change(db, op, conversation, append->changes, &empty, RULE_RECALLED);
 		row = chat_db_query(
 			db, "SELECT seq FROM message_edit WHERE conversation=? AND changes=?", "ii",
 			conversation, append->changes);
 		while (chat_db_next(db, row))
-			message_empty(db, conversation, chat_db_u64(db, row, 0));
+			message_change(db, op, conversation, chat_db_u64(db, row, 0), &empty,
+				       RULE_RECALLED);
 	}
-}
-
-/* --- Runs -------------------------------------------------------------------------------------------- */
-
-static bool run_has(const struct rule_run *run, const struct chat_op_append *append)
-{
-	return run->from == append->from && run->target.user == append->target.user &&
-	       run->target.group == append->target.group &&
-	       run->friends_only == append->friends_only && append->kind == CHAT_MESSAGE_TEXT;
-}
-
-static void place_write_end(struct db *db, const struct rule_place *place, chat_id from)
-{
-	chat_db_run(db, "UPDATE conversation SET last_seq=?,last_ms=? WHERE id=?", "iii",
-		    place->last_seq, place->last_ms, place->id);
-	chat_db_run(db, "UPDATE member SET read_seq=? WHERE conversation=? AND user=?", "iii",
-		    place->last_seq, place->id, from);
-}
-
-void chat_rule_end_run(struct db *db)
-{
-	if (db->run.from != 0)
-		place_write_end(db, &db->run.place, db->run.from);
-	db->run = (struct rule_run){0};
 }
 
 /* --- Writing ----------------------------------------------------------------------------------------- */
 
+/* A message that was written to its end: what its sender wrote last in a direct conversation is that. */
+static void place_move(struct rule_place *place, const struct chat_op_append *append)
+{
+	chat_id from = append->from, other = append->target.user;
+
+	place->last_seq = append->seq;
+	place->last_ms = append->time_ms;
+	if (append->target.group == 0 && from <= other)
+		place->sent[0] = append->seq;
+	if (append->target.group == 0 && from >= other)
+		place->sent[1] = append->seq;
+}
+
+void chat_rule_write_end(struct db *db, const struct rule_place *place)
+{
+	chat_db_run(db,
+		    "UPDATE conversation SET last_seq=?,last_ms=?,low_sent=?,high_sent=?"
+		    " WHERE id=?",
+		    "iiiii", place->last_seq, place->last_ms, place->sent[0], place->sent[1],
+		    place->id);
+}
+
+void chat_rule_write_read(struct db *db, uint64_t group, chat_id user, uint64_t seq)
+{
+	chat_db_run(db, "UPDATE member SET read_seq=? WHERE conversation=? AND user=?", "iii", seq,
+		    group, user);
+}
+
 /* The message, at the conversation's end, which moves on. False: its cid was used before, and nothing was done. */
-static bool append_write(struct db *db, struct chat_op *op, struct rule_place *place,
-			 struct chat_view digest)
+static bool append_write(struct db *db, struct chat_op *op, struct rule_place *place)
 {
 	struct chat_op_append *append = &op->u.append;
 	uint64_t seq = place->last_seq + 1;
 	int64_t time_ms = op->now_ms > place->last_ms ? op->now_ms : place->last_ms;
 
-	chat_db_run(db, db->driver->log->append, "iiniiibbvb", place->id, seq, append->kind,
-		    append->from, time_ms, append->changes, append->cid,
-		    append->cid.len > 0 ? digest : (struct chat_view){0}, append->text,
+	chat_db_run(db, db->driver->log->append, "iiniiibvb", place->id, seq, append->kind,
+		    append->from, time_ms, append->changes, append->cid, append->text,
 		    append->data);
 	if (db->driver->logged && !db->driver->logged(db, place->id, seq))
 		return false;
-	append->seq = place->last_seq = seq;
-	append->time_ms = place->last_ms = time_ms;
+	append->seq = seq;
+	append->time_ms = time_ms;
 	append->epoch = place->epoch;
-	append_change(db, append, place->id);
+	place_move(place, append);
+	append_change(db, op, place->id);
 	return true;
 }
 
-/* What has to be true of one that is not part of a run. */
+/* Whether the sender may write there, and where that is. */
 static enum chat_code append_check(struct db *db, const struct chat_op_append *append,
 				   struct rule_place *place)
 {
-	enum chat_code code = append_place(db, append, place);
+	enum chat_code code = CHAT_CODE_OK;
 
-	if (code == CHAT_CODE_OK)
+	if (!chat_rule_places_find(db, append, place))
+		code = append_place(db, append, place);
+	if (code == CHAT_CODE_OK && !place->is_kept)
 		code = append_may_write(db, append);
 	return code == CHAT_CODE_OK ? append_may_change(db, append, place) : code;
 }
@@ -236,18 +279,10 @@ void chat_rule_append(struct db *db, struct chat_op *op)
 {
 	struct chat_op_append *append = &op->u.append;
 	struct rule_place place;
-	struct rule_digest digest;
-	struct chat_view hash = {0};
-	enum chat_code code;
+	enum chat_code code = append_check(db, append, &place);
 
-	if (append->cid.len > 0)
-		hash = chat_rule_digest(&digest, append);
-	if (run_has(&db->run, append) && append_write(db, op, &db->run.place, hash))
-		return;
-	chat_rule_end_run(db);
-	code = append_check(db, append, &place);
 	if ((!db->driver->logged || code != CHAT_CODE_OK || !place.has_begun) &&
-	    append_is_answered(db, op, hash))
+	    append_is_answered(db, op))
 		return;
 	if (code != CHAT_CODE_OK)
 		rule_refuse(op, code, NULL);
@@ -255,15 +290,14 @@ void chat_rule_append(struct db *db, struct chat_op *op)
 		append_begin(db, op, &place);
 	if (op->code != CHAT_CODE_OK)
 		return;
-	if (!append_write(db, op, &place, hash)) {
-		if (!append_is_answered(db, op, hash))
+	if (!append_write(db, op, &place)) {
+		if (!append_is_answered(db, op))
 			chat_db_fail(db, "a message is refused by the schema");
 		return;
 	}
-	/* Where others write too, nothing is put off: what is locked is written. Nor is a beginning, whose place is not read. */
-	if (db->driver->locks || !place.has_begun)
-		place_write_end(db, &place, append->from);
-	else
-		db->run = (struct rule_run){append->from, append->target, append->friends_only,
-					    place};
+	if (chat_rule_places_keep(db, append, &place))
+		return;
+	chat_rule_write_end(db, &place);
+	if (append->target.group != 0)
+		chat_rule_write_read(db, place.id, append->from, append->seq);
 }

@@ -8,10 +8,26 @@
 
 /* Of a row that begins with what `PLACE` says. */
 #define PLACE                                                                                      \
-	"c.id,c.last_seq,c.last_ms,c.epoch,m.joined_seq,m.read_seq,m.delivered_seq,m.role"         \
-	" FROM conversation c JOIN member m ON m.conversation=c.id"
+	"c.id,c.last_seq,c.last_ms,c.epoch,m.joined_seq,m.read_seq,m.delivered_seq,m.role,"        \
+	"c.low,c.high,c.low_sent,c.high_sent FROM conversation c JOIN member m ON "                \
+	"m.conversation=c.id"
 
-static bool place_take(struct db *db, struct db_rows *row, struct rule_place *out)
+static uint64_t further(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* How far one of them has read: as they said, or as they wrote. From the first column on: low, high, low_sent, high_sent. */
+static uint64_t read_by(struct db *db, struct db_rows *row, int first_column, chat_id user,
+			uint64_t said)
+{
+	for (int i = 0; i < 2; i++)
+		if (chat_db_u64(db, row, first_column + i) == user)
+			said = further(said, chat_db_u64(db, row, first_column + 2 + i));
+	return said;
+}
+
+static bool place_take(struct db *db, struct db_rows *row, chat_id user, struct rule_place *out)
 {
 	if (!chat_db_next(db, row))
 		return false;
@@ -21,9 +37,11 @@ static bool place_take(struct db *db, struct db_rows *row, struct rule_place *ou
 	out->last_ms = (int64_t)chat_db_u64(db, row, 2);
 	out->epoch = (uint32_t)chat_db_u64(db, row, 3);
 	out->joined_seq = chat_db_u64(db, row, 4);
-	out->read_seq = chat_db_u64(db, row, 5);
+	out->read_seq = read_by(db, row, 8, user, chat_db_u64(db, row, 5));
 	out->delivered_seq = chat_db_u64(db, row, 6);
 	out->role = (enum chat_role)chat_db_u64(db, row, 7);
+	out->sent[0] = chat_db_u64(db, row, 10);
+	out->sent[1] = chat_db_u64(db, row, 11);
 	chat_db_end(db, row);
 	return true;
 }
@@ -35,7 +53,7 @@ static bool place_direct(struct db *db, chat_id user, chat_id other, struct rule
 		db,
 		chat_db_query(db, "SELECT " PLACE " WHERE c.low=? AND c.high=? AND m.user=?", "iii",
 			      user < other ? user : other, user < other ? other : user, user),
-		out);
+		user, out);
 }
 
 enum chat_code chat_rule_place(struct db *db, chat_id user, struct chat_target target,
@@ -52,16 +70,11 @@ enum chat_code chat_rule_place(struct db *db, chat_id user, struct chat_target t
 	    !place_take(db,
 			chat_db_query(db, "SELECT " PLACE " WHERE c.id=? AND m.user=?", "ii",
 				      out->id, user),
-			out))
+			user, out))
 		code = CHAT_CODE_NOT_A_MEMBER;
 	if (code != CHAT_CODE_OK)
 		out->id = 0;
 	return code;
-}
-
-static uint64_t further(uint64_t a, uint64_t b)
-{
-	return a > b ? a : b;
 }
 
 /* Whether receipts do not pass between a user and the other of a direct conversation. */
@@ -167,8 +180,7 @@ void chat_rule_marks(struct db *db, struct chat_op *op)
 
 /* --- What a device stands before --------------------------------------------------------------------- */
 
-/* A conversation as one of its members names it. */
-static struct chat_target target_of(chat_id user, uint64_t id, chat_id low, chat_id high)
+struct chat_target chat_rule_target(chat_id user, uint64_t id, chat_id low, chat_id high)
 {
 	if (low == 0)
 		return (struct chat_target){.group = id};
@@ -179,7 +191,7 @@ bool chat_rule_mark_state(chat_id user, const uint64_t *row, bool behind,
 			  struct chat_mark_state *out, uint32_t *pending)
 {
 	*out = (struct chat_mark_state){
-		.target = target_of(user, row[0], row[1], row[2]),
+		.target = chat_rule_target(user, row[0], row[1], row[2]),
 		.last_seq = row[3],
 		.epoch = (uint32_t)row[4],
 		.delivered_seq = further(row[5], row[6]),
@@ -358,9 +370,10 @@ void chat_rule_history(struct db *db, struct chat_op *op)
 
 /* --- Conversations ----------------------------------------------------------------------------------- */
 
-/* Where the other of a direct conversation stands. Not told where one has blocked the other. */
+/* Where the other of a direct conversation stands. Not told where one has blocked the other. As read_by for the conversation's row. */
 static void conversation_peer(struct db *db, chat_id user, uint64_t id,
-			      struct chat_conversation *out)
+			      struct chat_conversation *out, struct db_rows *conversation,
+			      int first_column)
 {
 	struct db_rows *row;
 
@@ -373,7 +386,8 @@ static void conversation_peer(struct db *db, chat_id user, uint64_t id,
 	if (!chat_db_next(db, row))
 		return;
 	out->peer_delivered_seq = chat_db_u64(db, row, 0);
-	out->peer_read_seq = chat_db_u64(db, row, 1);
+	out->peer_read_seq =
+		read_by(db, conversation, first_column, out->target.user, chat_db_u64(db, row, 1));
 	chat_db_end(db, row);
 }
 
@@ -418,7 +432,8 @@ void chat_rule_conversations(struct db *db, struct chat_op *op)
 	uint64_t id, last_id = 0;
 	struct db_rows *row = chat_db_query(
 		db,
-		"SELECT c.id,c.low,c.high,c.last_seq,m.joined_seq,m.read_seq,k.delivered_seq"
+		"SELECT c.id,c.last_seq,m.joined_seq,m.read_seq,k.delivered_seq,c.low,c.high,"
+		"c.low_sent,c.high_sent"
 		" FROM member m JOIN conversation c ON c.id=m.conversation LEFT JOIN mark k"
 		" ON k.user=m.user AND k.device=? AND k.conversation=m.conversation"
 		" WHERE m.user=? AND m.conversation>? ORDER BY m.conversation LIMIT ?",
@@ -429,14 +444,14 @@ void chat_rule_conversations(struct db *db, struct chat_op *op)
 		struct chat_conversation item = {0};
 
 		id = chat_db_u64(db, row, 0);
-		item.target =
-			target_of(page->user, id, chat_db_u64(db, row, 1), chat_db_u64(db, row, 2));
-		item.last_seq = chat_db_u64(db, row, 3);
-		item.read_seq = chat_db_u64(db, row, 5);
-		item.delivered_seq = further(chat_db_u64(db, row, 4), chat_db_u64(db, row, 6));
+		item.target = chat_rule_target(page->user, id, chat_db_u64(db, row, 5),
+					       chat_db_u64(db, row, 6));
+		item.last_seq = chat_db_u64(db, row, 1);
+		item.read_seq = read_by(db, row, 5, page->user, chat_db_u64(db, row, 3));
+		item.delivered_seq = further(chat_db_u64(db, row, 2), chat_db_u64(db, row, 4));
 		item.name = conversation_name(db, op, item.target);
-		conversation_peer(db, page->user, id, &item);
-		conversation_last(db, op, id, chat_db_u64(db, row, 4), &item);
+		conversation_peer(db, page->user, id, &item, row, 5);
+		conversation_last(db, op, id, chat_db_u64(db, row, 2), &item);
 		bytes += chat_json_conversation_len(&item);
 		if (page->count == page->limit || (page->count > 0 && bytes > page->bytes_max)) {
 			page->next = last_id;

@@ -160,7 +160,8 @@ static const struct db_log sqlite_log = {
 	.forward = {LOG_PAGE("log", "ASC"), LOG_PAGE("recent", "ASC")},
 	.backward = {LOG_PAGE("recent", "DESC"), LOG_PAGE("log", "DESC")},
 	.one = "SELECT " RULE_MESSAGE " FROM message m WHERE m.id=" LOG_AT("?1", "?2"),
-	.change = "UPDATE message SET text=?1,data=?2,flags=?3 WHERE id=" LOG_AT("?4", "?5"),
+	.change = "UPDATE message SET text=?1,data=?2,flags=?3,digest=coalesce(digest,?4)"
+		  " WHERE id=" LOG_AT("?5", "?6"),
 };
 
 static void recent_add(struct sqlite *sqlite, const struct recent_place *place)
@@ -233,6 +234,7 @@ static void log_begin(struct sqlite *sqlite)
 	version = chat_db_number(&sqlite->db, DATA_VERSION, "");
 	if (version == sqlite->log.version)
 		return;
+	chat_rule_places_forget(&sqlite->db);
 	log_load(sqlite);
 	if (!sqlite->db.failed)
 		sqlite->log.version = version;
@@ -301,18 +303,16 @@ static bool batch_run(struct sqlite *sqlite, struct chat_op **ops, size_t count)
 	struct db *db = &sqlite->db;
 
 	db->failed = false;
-	db->run = (struct rule_run){0};
 	chat_db_run(db, sqlite->read_only ? "BEGIN" : "BEGIN IMMEDIATE", "");
 	if (!sqlite->read_only)
 		log_begin(sqlite);
 	for (size_t i = 0; i < count && !db->failed; i++) {
 		assert(chat_db_rules[ops[i]->kind]);
-		if (ops[i]->kind != CHAT_OP_APPEND)
-			chat_rule_end_run(db);
+		chat_rule_places_before(db, ops[i]->kind);
 		ops[i]->code = CHAT_CODE_OK;
 		chat_db_rules[ops[i]->kind](db, ops[i]);
 	}
-	chat_rule_end_run(db);
+	chat_rule_places_write(db);
 	if (!sqlite->read_only)
 		log_settle(sqlite);
 	chat_db_run(db, "COMMIT", "");
@@ -322,6 +322,7 @@ static bool batch_run(struct sqlite *sqlite, struct chat_op **ops, size_t count)
 static void batch_undo(struct sqlite *sqlite)
 {
 	sqlite_reset_all(sqlite);
+	chat_rule_places_forget(&sqlite->db);
 	/* Some errors have rolled it back already. */
 	if (sqlite3_get_autocommit(sqlite->handle) == 0)
 		sqlite3_exec(sqlite->handle, "ROLLBACK", NULL, NULL, NULL);
@@ -358,6 +359,7 @@ static void sqlite_destroy(struct chat_backend *backend)
 	if (sqlite->reader >= 0)
 		chat_recent_reader_free(sqlite->recent, sqlite->reader);
 	chat_recent_unref(sqlite->recent);
+	chat_rule_places_destroy(sqlite->db.places);
 	free(sqlite);
 }
 
@@ -526,15 +528,18 @@ static struct sqlite *sqlite_new(bool read_only, const struct chat_store_limits 
 				 struct recent *recent)
 {
 	struct sqlite *sqlite = calloc(1, sizeof(*sqlite));
+	struct rule_places *places = read_only ? NULL : chat_rule_places_create();
 
-	if (!sqlite || !recent) {
+	if (!sqlite || !recent || (!read_only && !places)) {
 		free(sqlite);
+		chat_rule_places_destroy(places);
 		chat_recent_unref(recent);
 		return NULL;
 	}
 	sqlite->db.base.ops = &sqlite_ops;
 	sqlite->db.driver = &sqlite_driver;
 	sqlite->db.limits = *limits;
+	sqlite->db.places = places;
 	sqlite->read_only = read_only;
 	sqlite->recent = recent;
 	sqlite->reader = -1;

@@ -49,7 +49,8 @@ CREATE TABLE IF NOT EXISTS friendship (
   PRIMARY KEY (user, other)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
--- A group's id is its conversation's. low and high are the two users of a direct one.
+-- A group's id is its conversation's. low and high are the two users of a direct one, and low_sent and high_sent what each of them wrote
+-- last there, and so has read: a send changes this row alone.
 CREATE TABLE IF NOT EXISTS conversation (
   id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
   low BIGINT,
@@ -57,6 +58,8 @@ CREATE TABLE IF NOT EXISTS conversation (
   last_seq BIGINT NOT NULL DEFAULT 0,
   last_ms BIGINT NOT NULL DEFAULT 0,
   epoch INT UNSIGNED NOT NULL DEFAULT 1,
+  low_sent BIGINT NOT NULL DEFAULT 0,
+  high_sent BIGINT NOT NULL DEFAULT 0,
   UNIQUE KEY conversation_pair (low, high)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
@@ -116,7 +119,7 @@ CREATE TABLE IF NOT EXISTS message (
   changes BIGINT NOT NULL DEFAULT 0 COMMENT 'the seq that an edit or a recall changes; 0: none',
   flags INT NOT NULL DEFAULT 0 COMMENT '1 edited, 2 recalled',
   cid VARBINARY(36),
-  digest VARBINARY(16) COMMENT 'of what was first sent, where there is a cid',
+  digest VARBINARY(16) COMMENT 'of what was first sent, where it was changed since',
   text TEXT NOT NULL,
   data TEXT,
   PRIMARY KEY (conversation, seq),

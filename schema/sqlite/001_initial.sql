@@ -47,14 +47,17 @@ CREATE TABLE friendship (
   PRIMARY KEY (user, other)
 ) WITHOUT ROWID;
 
--- A group's id is its conversation's. low and high are the two users of a direct one.
+-- A group's id is its conversation's. low and high are the two users of a direct one, and low_sent and high_sent what each of them wrote
+-- last there, and so has read: a send changes this row alone.
 CREATE TABLE conversation (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   low INTEGER,
   high INTEGER,
   last_seq INTEGER NOT NULL DEFAULT 0,
   last_ms INTEGER NOT NULL DEFAULT 0,
-  epoch INTEGER NOT NULL DEFAULT 1
+  epoch INTEGER NOT NULL DEFAULT 1,
+  low_sent INTEGER NOT NULL DEFAULT 0,
+  high_sent INTEGER NOT NULL DEFAULT 0
 );
 CREATE UNIQUE INDEX conversation_pair ON conversation (low, high) WHERE low IS NOT NULL;
 
@@ -114,7 +117,7 @@ CREATE TABLE message (
   changes INTEGER NOT NULL, -- the seq that an edit or a recall changes; 0: none
   flags INTEGER NOT NULL,   -- 1 edited, 2 recalled
   cid BLOB,
-  digest BLOB,              -- of what was first sent, where there is a cid
+  digest BLOB,              -- of what was first sent, where it was changed since
   text TEXT NOT NULL,
   data TEXT
 );

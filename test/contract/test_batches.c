@@ -258,6 +258,58 @@ static void test_runs(void **state)
 	chat_op_destroy(list);
 }
 
+/* Who may write is asked anew where something has come between, in the same batch or before it. */
+static void test_rights_change(void **state)
+{
+	chat_id ann = user_new("ann"), bob = user_new("bob"), group = group_new(ann, "g", true);
+	enum chat_code code;
+
+	(void)state;
+	befriend(ann, bob);
+	assert_int_equal(group_act(CHAT_OP_GROUP_JOIN, bob, group, 0, CHAT_ROLE_NONE), OK);
+	for (uint64_t seq = 1; seq <= 2; seq++)
+		add_send(ann, with(bob), "x", "")->u.append.friends_only = true;
+	run();
+	expect(batch[1], OK, 2);
+	finish();
+	assert_int_equal(send_text(ann, in(group), "1", NULL), 1);
+	assert_int_equal(send_text(bob, in(group), "2", NULL), 2);
+
+	assert_int_equal(friendship(CHAT_OP_FRIEND_REMOVE, bob, ann, NULL), OK);
+	add_send(ann, with(bob), "no", "")->u.append.friends_only = true;
+	add_send(ann, with(bob), "3", "");
+	add_send(ann, with(bob), "no", "")->u.append.friends_only = true;
+	run();
+	expect(batch[0], CHAT_CODE_NOT_FRIENDS, 0);
+	expect(batch[1], OK, 3);
+	expect(batch[2], CHAT_CODE_NOT_FRIENDS, 0);
+	finish();
+	assert_int_equal(friendship(CHAT_OP_FRIEND_BLOCK, bob, ann, NULL), OK);
+	send_text(ann, with(bob), "no", &code);
+	assert_int_equal(code, CHAT_CODE_BLOCKED);
+	assert_int_equal(friendship(CHAT_OP_FRIEND_UNBLOCK, bob, ann, NULL), OK);
+	assert_int_equal(send_text(ann, with(bob), "4", NULL), 4);
+
+	assert_int_equal(change(CHAT_MESSAGE_RECALL, bob, in(group), 1, ""), CHAT_CODE_FORBIDDEN);
+	assert_int_equal(group_act(CHAT_OP_GROUP_ROLE, ann, group, bob, CHAT_ROLE_ADMIN), OK);
+	assert_int_equal(change(CHAT_MESSAGE_RECALL, bob, in(group), 1, ""), OK); /* 3 */
+	assert_int_equal(group_act(CHAT_OP_GROUP_LEAVE, bob, group, 0, CHAT_ROLE_NONE), OK);
+	send_text(bob, in(group), "no", &code);
+	assert_int_equal(code, CHAT_CODE_NOT_A_MEMBER);
+	/* Who has come back begins anew. */
+	assert_int_equal(group_act(CHAT_OP_GROUP_JOIN, bob, group, 0, CHAT_ROLE_NONE), OK);
+	assert_int_equal(change(CHAT_MESSAGE_EDIT, bob, in(group), 2, "x"),
+			 CHAT_CODE_NO_SUCH_MESSAGE);
+	assert_int_equal(send_text(bob, in(group), "4", NULL), 4);
+	assert_int_equal(group_act(CHAT_OP_GROUP_KICK, ann, group, bob, CHAT_ROLE_NONE), OK);
+	send_text(bob, in(group), "no", &code);
+	assert_int_equal(code, CHAT_CODE_NOT_A_MEMBER);
+	assert_int_equal(send_text(ann, in(group), "5", NULL), 5);
+	assert_int_equal(group_act(CHAT_OP_GROUP_DISSOLVE, ann, group, 0, CHAT_ROLE_NONE), OK);
+	send_text(ann, in(group), "no", &code);
+	assert_int_equal(code, CHAT_CODE_NO_SUCH_GROUP);
+}
+
 /* Texts that a careless statement would break on come back as they were, data too. */
 static void test_awkward_texts(void **state)
 {
@@ -349,6 +401,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_sends),	  CASE(test_refused_among_others), CASE(test_friends_only),
 		CASE(test_cids),	  CASE(test_order_within_a_lane),  CASE(test_runs),
+		CASE(test_rights_change),
+
 		CASE(test_awkward_texts), CASE(test_what_goes_along),	   CASE(test_many),
 	};
 

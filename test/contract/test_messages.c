@@ -155,6 +155,38 @@ static void test_cid(void **state)
 	assert_int_equal(send_text(cat, with(bob), "x", NULL), 1);
 }
 
+/* What a cid stands for stays what was sent first, whoever changed it since and however often; an edit's own cid does, too. */
+static void test_cid_of_what_was_changed(void **state)
+{
+	chat_id group;
+
+	(void)state;
+	people();
+	group = group_new(ann, "g", true);
+	group_act(CHAT_OP_GROUP_JOIN, bob, group, 0, 0);
+	op_expect(append_new(CHAT_MESSAGE_TEXT, bob, in(group), 0, "x", "c"), OK);
+	op_expect(append_new(CHAT_MESSAGE_EDIT, bob, in(group), 1, "y", "e1"), OK);
+	op_expect(append_new(CHAT_MESSAGE_EDIT, bob, in(group), 1, "z", "e2"), OK);
+	for (int i = 0; i < 2; i++) {
+		expect_cid(append_new(CHAT_MESSAGE_TEXT, bob, in(group), 0, "x", "c"), OK, 1);
+		expect_cid(append_new(CHAT_MESSAGE_EDIT, bob, in(group), 1, "y", "e1"), OK, 2);
+		expect_cid(append_new(CHAT_MESSAGE_EDIT, bob, in(group), 1, "z", "e2"), OK, 3);
+		for (size_t j = 0; j < 3; j++)
+			expect_cid(append_new(CHAT_MESSAGE_TEXT, bob, in(group), 0,
+					      (const char *const[]){"y", "z", ""}[j], "c"),
+				   CHAT_CODE_CONFLICT, 0);
+		expect_cid(append_new(CHAT_MESSAGE_TEXT, bob, with(group), 0, "x", "c"),
+			   CHAT_CODE_CONFLICT, 0);
+		expect_cid(append_new(CHAT_MESSAGE_EDIT, bob, in(group), 1, "", "e1"),
+			   CHAT_CODE_CONFLICT, 0);
+		expect_cid(append_new(CHAT_MESSAGE_EDIT, bob, in(group), 2, "y", "e1"),
+			   CHAT_CODE_CONFLICT, 0);
+		if (i == 0)
+			op_expect(append_new(CHAT_MESSAGE_RECALL, ann, in(group), 1, "", "r"), OK);
+	}
+	expect_cid(append_new(CHAT_MESSAGE_RECALL, ann, in(group), 1, "", "r"), OK, 4);
+}
+
 static void expect_message(const struct chat_op *page, size_t i, uint64_t seq, const char *text)
 {
 	assert_true(i < page->u.history.count);
@@ -575,6 +607,7 @@ int main(void)
 		CASE(test_direct_is_no_group),
 		CASE(test_friends_only),
 		CASE(test_cid),
+		CASE(test_cid_of_what_was_changed),
 		CASE(test_edit_and_recall),
 		CASE(test_recall_in_group),
 		CASE(test_history_pages),

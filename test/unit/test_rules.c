@@ -84,7 +84,7 @@ static void happen(void)
 	db->driver = sqlite;
 	chat_db_run(db, "DELETE FROM member WHERE user=?", "i", (uint64_t)BOB);
 	chat_db_rules[CHAT_OP_APPEND](db, op);
-	chat_rule_end_run(db);
+	chat_rule_places_write(db);
 	db->driver = &driver;
 	assert_int_equal(op->code, CHAT_CODE_OK);
 	chat_op_destroy(op);

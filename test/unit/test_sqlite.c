@@ -32,12 +32,12 @@ static struct chat_op *op_new(enum chat_op_kind kind)
 	return op;
 }
 
-static chat_id user_new(struct chat_backend *store)
+static chat_id user_new(struct chat_backend *store, const char *name)
 {
 	struct chat_op *op = op_new(CHAT_OP_USER_CREATE);
 	chat_id id;
 
-	op->u.user.name = chat_view_of("ann");
+	op->u.user.name = chat_view_of(name);
 	op->u.user.hash = chat_view_of("hash");
 	chat_backend_run(store, &op, 1);
 	assert_int_equal(op->code, CHAT_CODE_OK);
@@ -91,7 +91,7 @@ static struct chat_backend *store_begin(void)
 	assert_non_null(mkdtemp(folder));
 	snprintf(path, sizeof(path), "%s/db", folder);
 	store = store_open(path);
-	assert_int_equal(user_new(store), 1);
+	assert_int_equal(user_new(store, "ann"), 1);
 	return store;
 }
 
@@ -177,6 +177,7 @@ static chat_id group_new(struct chat_backend *store)
 
 	op->u.group.user = 1;
 	op->u.group.name = chat_view_of("group");
+	op->u.group.open = true;
 	chat_backend_run(store, &op, 1);
 	assert_int_equal(op->code, CHAT_CODE_OK);
 	group = op->u.group.group;
@@ -392,6 +393,10 @@ static void test_transactions_that_fail(void **state)
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		talk_in_vain(store);
 		talk_on(store, round);
+		if (round % 20 == 0) {
+			chat_backend_destroy(store);
+			store = store_open(path);
+		}
 	}
 	assert_in_range(check_log(), RECENT_MAX / 2, RECENT_MAX + TALKS * EACH);
 	check_talks(store, ROUNDS * EACH, 0);
@@ -410,6 +415,155 @@ static void test_two_on_one_file(void **state)
 	check_talks(other, ROUNDS * EACH, 0);
 	check_talks(store, ROUNDS * EACH, 0);
 	chat_backend_destroy(other);
+	store_end(store);
+}
+
+static enum chat_code send_to(struct chat_backend *store, chat_id other, uint64_t *seq)
+{
+	struct chat_op *op = append_new(CHAT_MESSAGE_TEXT, 0, 0, "x");
+	enum chat_code code;
+
+	op->u.append.target.user = other;
+	chat_backend_run(store, &op, 1);
+	code = op->code;
+	*seq = op->u.append.seq;
+	chat_op_destroy(op);
+	return code;
+}
+
+/* What one of two has found out about a conversation holds until the other has written. */
+static void test_other_has_changed(void **state)
+{
+	struct chat_backend *store = store_begin(), *other = store_open(path);
+	chat_id bob = user_new(store, "bob");
+	struct chat_op *block = op_new(CHAT_OP_FRIEND_BLOCK);
+	uint64_t seq;
+
+	(void)state;
+	for (uint64_t i = 0; i < 6; i++) {
+		assert_int_equal(send_to(i % 3 < 2 ? store : other, bob, &seq), CHAT_CODE_OK);
+		assert_int_equal(seq, i + 1);
+	}
+	block->u.friendship.user.id = bob;
+	block->u.friendship.other.id = 1;
+	run_all(other, &block, 1);
+	assert_int_equal(send_to(store, bob, &seq), CHAT_CODE_BLOCKED);
+	chat_backend_destroy(other);
+	store_end(store);
+}
+
+/*
+ * More conversations in a transaction than are kept before they are written, and than are kept at all. Those whose numbers are
+ * 4181 apart, a Fibonacci number, fall upon one another more often than not (rules_place.c): they take turns.
+ */
+static void test_many_in_a_transaction(void **state)
+{
+	enum { APART = 4181, PEOPLE = 4700 };
+	static struct chat_op *ops[PEOPLE];
+	struct chat_backend *store = store_begin();
+	char name[16];
+
+	(void)state;
+	for (size_t i = 0; i < PEOPLE; i++) {
+		snprintf(name, sizeof(name), "u%zu", i);
+		assert_int_equal(user_new(store, name), i + 2);
+	}
+	for (uint64_t round = 1; round <= 4; round++) {
+		for (size_t i = 0; i < PEOPLE; i++) {
+			size_t pair = i / 2, number = i;
+
+			/* At first in their order, which numbers the conversations. */
+			if (round > 1 && i < 2 * (PEOPLE - APART))
+				number = i % 2 ? pair + APART : pair;
+			else if (round > 1)
+				number = i - (PEOPLE - APART);
+			ops[i] = append_new(CHAT_MESSAGE_TEXT, 0, 0, "x");
+			ops[i]->u.append.target.user = number + 2;
+		}
+		chat_backend_run(store, ops, PEOPLE);
+		for (size_t i = 0; i < PEOPLE; i++) {
+			assert_int_equal(ops[i]->code, CHAT_CODE_OK);
+			assert_int_equal(ops[i]->u.append.seq, round);
+			chat_op_destroy(ops[i]);
+		}
+		assert_int_equal(ask("SELECT COUNT(*) FROM conversation"), PEOPLE);
+		assert_int_equal(ask("SELECT SUM(last_seq) FROM conversation"), PEOPLE * round);
+	}
+	store_end(store);
+}
+
+/* How far one has read of a conversation: a mark at 0 moves nothing, and tells. */
+static uint64_t read_by(struct chat_backend *store, chat_id user, struct chat_target target)
+{
+	struct chat_op *op = op_new(CHAT_OP_READ);
+	uint64_t seq;
+
+	op->u.read.user = user;
+	op->u.read.target = target;
+	chat_backend_run(store, &op, 1);
+	assert_int_equal(op->code, CHAT_CODE_OK);
+	seq = op->u.read.seq;
+	chat_op_destroy(op);
+	return seq;
+}
+
+/* Everybody with everybody, and all in a group, in changing order: each conversation has its own count, and its own readers. */
+static void test_many_conversations(void **state)
+{
+	enum { PEOPLE = 100, TOGETHER = 400, TURNS = 20 };
+	static uint64_t direct[PEOPLE][PEOPLE], wrote[PEOPLE][PEOPLE + 1], expected[TOGETHER];
+	static struct chat_op *ops[TOGETHER];
+	struct chat_backend *store = store_begin();
+	uint64_t grouped = 0;
+	uint32_t chance = 1;
+	chat_id group;
+	char name[16];
+
+	(void)state;
+	for (size_t i = 1; i < PEOPLE; i++) {
+		snprintf(name, sizeof(name), "u%zu", i);
+		assert_int_equal(user_new(store, name), i + 1);
+	}
+	group = group_new(store);
+	for (chat_id user = 2; user <= PEOPLE; user++) {
+		struct chat_op *op = op_new(CHAT_OP_GROUP_JOIN);
+
+		op->u.group.user = user;
+		op->u.group.group = group;
+		run_all(store, &op, 1);
+	}
+	for (unsigned turn = 0; turn < TURNS; turn++) {
+		for (size_t i = 0; i < TOGETHER; i++) {
+			size_t from, to;
+
+			chance = chance * 1103515245 + 12345;
+			from = (chance >> 16) % PEOPLE;
+			to = chance >> 31 ? PEOPLE : (chance >> 8) % PEOPLE;
+			ops[i] = append_new(CHAT_MESSAGE_TEXT, to == PEOPLE ? group : 0, 0, "x");
+			ops[i]->u.append.from = from + 1;
+			ops[i]->u.append.target.user = to == PEOPLE ? 0 : to + 1;
+			expected[i] =
+				to == PEOPLE
+					? ++grouped
+					: ++direct[from < to ? from : to][from < to ? to : from];
+			wrote[from][to] = expected[i];
+		}
+		chat_backend_run(store, ops, TOGETHER);
+		for (size_t i = 0; i < TOGETHER; i++) {
+			assert_int_equal(ops[i]->code, CHAT_CODE_OK);
+			assert_int_equal(ops[i]->u.append.seq, expected[i]);
+			chat_op_destroy(ops[i]);
+		}
+	}
+	for (size_t i = 0; i < PEOPLE; i++) {
+		for (size_t j = 0; j < PEOPLE; j++)
+			if (wrote[i][j] != 0)
+				assert_int_equal(
+					read_by(store, i + 1, (struct chat_target){.user = j + 1}),
+					wrote[i][j]);
+		assert_int_equal(read_by(store, i + 1, (struct chat_target){.group = group}),
+				 wrote[i][PEOPLE]);
+	}
 	store_end(store);
 }
 
@@ -536,6 +690,9 @@ int main(void)
 		cmocka_unit_test(test_crash_forgets_nothing),
 		cmocka_unit_test(test_transactions_that_fail),
 		cmocka_unit_test(test_two_on_one_file),
+		cmocka_unit_test(test_other_has_changed),
+		cmocka_unit_test(test_many_in_a_transaction),
+		cmocka_unit_test(test_many_conversations),
 		cmocka_unit_test(test_readers_miss_nothing),
 		cmocka_unit_test(test_readers_are_bounded),
 	};
