@@ -74,6 +74,7 @@ struct rule_place {
 	int64_t last_ms;
 	uint32_t epoch;
 	uint64_t sent[2]; /* of a direct one: what the lower and the higher id wrote last */
+	bool blocked;	  /* and whether one of them has blocked the other */
 	uint64_t joined_seq;
 	uint64_t read_seq;
 	uint64_t delivered_seq; /* the furthest of all the member's devices */

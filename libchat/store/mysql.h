@@ -27,7 +27,7 @@ enum {
 	MYSQL_LOCK_WAIT_S = 5,	  /* for a row's lock; then the transaction is retried */
 	MYSQL_ATTEMPTS = 8,	  /* at one transaction; then its operations are unavailable */
 	MYSQL_PARAMS_MAX = 16,	  /* of one prepared statement; the rules have fewer */
-	MYSQL_COLUMNS_MAX = 12,	  /* of its result */
+	MYSQL_COLUMNS_MAX = 13,	  /* of its result */
 	MYSQL_TEXT_MAX = 4 << 20, /* bytes of one INSERT of many rows; more rows go into another */
 	MYSQL_TEXT_USUAL = 256,	  /* bytes that one addition to a text rarely exceeds */
 	MYSQL_EXPECTS_KNOWN =

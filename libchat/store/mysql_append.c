@@ -2,7 +2,7 @@
 /*
  * Sends, many together: two round trips whatever their number.
  *
- *   1  the conversations that are meant, locked in one order; who is a member? who has blocked whom?
+ *   1  the conversations that are meant, locked in one order; who is a member? who is a friend, where that is asked?
  *   2  one INSERT of all messages; the conversations' ends; what senders have read of groups
  *
  * Here is done what is plain: a text into a conversation that has begun, by one who may write there, with a cid that is new.
@@ -190,6 +190,7 @@ static void visit_pair(struct mysql *mysql, MYSQL_ROW row, const unsigned long *
 
 		send->end = end;
 		send->is_member = end->last_seq > 0;
+		send->left = send->left || mysql_row_number(row, 8) != 0;
 	}
 }
 
@@ -216,17 +217,19 @@ static void visit_member(struct mysql *mysql, MYSQL_ROW row, const unsigned long
 static void visit_friendship(struct mysql *mysql, MYSQL_ROW row, const unsigned long *lengths)
 {
 	struct mysql_sends *sends = mysql->sends;
-	uint64_t user = mysql_row_number(row, 0), other = mysql_row_number(row, 1),
-		 state = mysql_row_number(row, 2);
-	uint64_t low = user < other ? user : other, high = user < other ? other : user;
+	uint64_t low = mysql_row_number(row, 0), high = mysql_row_number(row, 1);
 
 	(void)lengths;
-	MYSQL_EACH_MATCH (m, &sends->pairs, low, high) {
-		struct send *send = m->item;
+	MYSQL_EACH_MATCH (m, &sends->pairs, low, high)
+		((struct send *)m->item)->is_friend = true;
+}
 
-		send->left = send->left || state == CHAT_FRIEND_BLOCKED;
-		send->is_friend = send->is_friend || state == CHAT_FRIEND_FRIENDS;
-	}
+static bool sends_ask_friends(const struct mysql_sends *sends)
+{
+	for (size_t i = 0; i < sends->count; i++)
+		if (sends->items[i].op->u.append.friends_only)
+			return true;
+	return false;
 }
 
 /*
@@ -241,14 +244,16 @@ static void ask_pairs(struct mysql *mysql)
 		return;
 	chat_mysql_trip_add(
 		mysql, visit_pair,
-		"SELECT id,last_seq,last_ms,epoch,low,high,low_sent,high_sent FROM conversation"
-		" FORCE INDEX(conversation_pair) WHERE (low,high) IN (");
+		"SELECT id,last_seq,last_ms,epoch,low,high,low_sent,high_sent,blocked"
+		" FROM conversation FORCE INDEX(conversation_pair) WHERE (low,high) IN (");
 	chat_mysql_text_matches(mysql, &sends->pairs);
 	chat_mysql_text(mysql, ") FOR UPDATE");
+	if (!sends_ask_friends(sends))
+		return;
 	chat_mysql_trip_add(mysql, visit_friendship,
-			    "SELECT user,other,state FROM friendship WHERE (user,other) IN (");
-	chat_mysql_text_pairs(mysql, &sends->pairs);
-	chat_mysql_text(mysql, ")");
+			    "SELECT user,other FROM friendship WHERE (user,other) IN (");
+	chat_mysql_text_matches(mysql, &sends->pairs);
+	chat_mysql_text(mysql, ") AND state=%d", CHAT_FRIEND_FRIENDS);
 }
 
 static void ask_groups(struct mysql *mysql)
@@ -299,12 +304,8 @@ static void sends_number(struct mysql_sends *sends)
 		append->time_ms = end->last_ms;
 		append->epoch = end->epoch;
 		chat_mysql_matches_add(&sends->marks, &sends->items[i], end->id, append->from);
-		if (append->target.group != 0)
-			continue;
-		if (append->from <= append->target.user)
-			end->sent[0] = append->seq;
-		if (append->from >= append->target.user)
-			end->sent[1] = append->seq;
+		if (append->target.group == 0)
+			end->sent[append->from > append->target.user] = append->seq;
 	}
 	chat_mysql_matches_sort(&sends->marks);
 }

@@ -2,7 +2,7 @@
 /*
  * Delivered marks, of many devices together: three round trips whatever their number.
  *
- *   1  where do the conversations end? since when is who a member? which devices are there? who has blocked whom?
+ *   1  where do the conversations end? since when is who a member? who is blocked? which devices are there?
  *   2  the memberships, locked in one order, which is that of sends; the marks
  *   3  the marks that move; how far each member is with any device
  *
@@ -118,8 +118,10 @@ static void visit_pair(struct mysql *mysql, MYSQL_ROW row, const unsigned long *
 			  mysql_row_number(row, 5)) {
 		struct ack *ack = m->item;
 
-		if (ack->write->user == user)
-			place_take(ack, row);
+		if (ack->write->user != user)
+			continue;
+		place_take(ack, row);
+		ack->is_blocked = mysql_row_number(row, 6) != 0;
 	}
 }
 
@@ -143,15 +145,6 @@ static void visit_device(struct mysql *mysql, MYSQL_ROW row, const unsigned long
 	}
 }
 
-static void visit_block(struct mysql *mysql, MYSQL_ROW row, const unsigned long *lengths)
-{
-	uint64_t a = mysql_row_number(row, 0), b = mysql_row_number(row, 1);
-
-	(void)lengths;
-	MYSQL_EACH_MATCH (m, &mysql->acks->pairs, a < b ? a : b, a < b ? b : a)
-		((struct ack *)m->item)->is_blocked = true;
-}
-
 #define PLACE "SELECT c.id,c.last_seq,m.user,m.joined_seq"
 
 static void ask_places(struct mysql *mysql)
@@ -160,15 +153,11 @@ static void ask_places(struct mysql *mysql)
 
 	if (acks->pairs.count > 0) {
 		chat_mysql_trip_add(mysql, visit_pair,
-				    PLACE ",c.low,c.high FROM conversation c"
+				    PLACE ",c.low,c.high,c.blocked FROM conversation c"
 					  " FORCE INDEX(conversation_pair) STRAIGHT_JOIN member m"
 					  " ON m.conversation=c.id WHERE (c.low,c.high) IN (");
 		chat_mysql_text_matches(mysql, &acks->pairs);
 		chat_mysql_text(mysql, ")");
-		chat_mysql_trip_add(mysql, visit_block,
-				    "SELECT user,other FROM friendship WHERE (user,other) IN (");
-		chat_mysql_text_pairs(mysql, &acks->pairs);
-		chat_mysql_text(mysql, ") AND state=%d AND user<>other", CHAT_FRIEND_BLOCKED);
 	}
 	if (acks->groups.count > 0) {
 		chat_mysql_trip_add(mysql, visit_group,

@@ -221,15 +221,6 @@ void chat_mysql_text_matches(struct mysql *mysql, const struct mysql_matches *ma
 					mysql_number(matches->items[i].b));
 }
 
-void chat_mysql_text_pairs(struct mysql *mysql, const struct mysql_matches *pairs)
-{
-	chat_mysql_text_matches(mysql, pairs);
-	for (size_t i = 0; i < pairs->count; i++)
-		if (!chat_mysql_match_repeats(pairs, i))
-			chat_mysql_text(mysql, ",(%llu,%llu)", mysql_number(pairs->items[i].b),
-					mysql_number(pairs->items[i].a));
-}
-
 /* --- Lanes ------------------------------------------------------------------------------------------- */
 
 void chat_mysql_lane_leave(struct mysql_lanes *lanes, const struct chat_op *op)

@@ -108,8 +108,6 @@ struct mysql_match *chat_mysql_matches_find(struct mysql_matches *matches, uint6
 void chat_mysql_text_numbers(struct mysql *mysql, const struct mysql_matches *matches);
 /* "(1,2),(3,4)": their numbers, each pair once. */
 void chat_mysql_text_matches(struct mysql *mysql, const struct mysql_matches *matches);
-/* The same both ways: "(1,2),(3,4),(2,1),(4,3)". */
-void chat_mysql_text_pairs(struct mysql *mysql, const struct mysql_matches *pairs);
 
 static inline bool mysql_match_is(const struct mysql_matches *matches,
 				  const struct mysql_match *match, uint64_t a, uint64_t b)

@@ -100,13 +100,14 @@ static enum chat_code append_place(struct db *db, const struct chat_op_append *a
 }
 
 /* What stands between two people; CHAT_CODE_OK: nothing. */
-static enum chat_code append_may_write(struct db *db, const struct chat_op_append *append)
+static enum chat_code append_may_write(struct db *db, const struct chat_op_append *append,
+				       const struct rule_place *place)
 {
 	chat_id other = append->target.user;
 
 	if (append->target.group != 0 || other == append->from)
 		return CHAT_CODE_OK;
-	if (chat_db_blocked(db, append->from, other))
+	if (place->has_begun ? place->blocked : chat_db_blocked(db, append->from, other))
 		return CHAT_CODE_BLOCKED;
 	if (append->friends_only &&
 	    chat_db_friend_state(db, append->from, other) != CHAT_FRIEND_FRIENDS)
@@ -213,14 +214,10 @@ static void append_change(struct db *db, struct chat_op *op, uint64_t conversati
 /* A message that was written to its end: what its sender wrote last in a direct conversation is that. */
 static void place_move(struct rule_place *place, const struct chat_op_append *append)
 {
-	chat_id from = append->from, other = append->target.user;
-
 	place->last_seq = append->seq;
 	place->last_ms = append->time_ms;
-	if (append->target.group == 0 && from <= other)
-		place->sent[0] = append->seq;
-	if (append->target.group == 0 && from >= other)
-		place->sent[1] = append->seq;
+	if (append->target.group == 0)
+		place->sent[append->from > append->target.user] = append->seq;
 }
 
 void chat_rule_write_end(struct db *db, const struct rule_place *place)
@@ -267,7 +264,7 @@ static enum chat_code append_check(struct db *db, const struct chat_op_append *a
 	if (!chat_rule_places_find(db, append, place))
 		code = append_place(db, append, place);
 	if (code == CHAT_CODE_OK && !place->is_kept)
-		code = append_may_write(db, append);
+		code = append_may_write(db, append, place);
 	return code == CHAT_CODE_OK ? append_may_change(db, append, place) : code;
 }
 

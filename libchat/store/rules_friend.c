@@ -57,15 +57,19 @@ static bool friend_begin(struct db *db, struct chat_op *op, bool self_is_allowed
 	return true;
 }
 
-/* Sets what stands now, from both sides. */
+/* Sets what stands now, from both sides; and in their conversation, if they have one: it begins only where nobody is blocked. */
 static void friend_set(struct db *db, struct chat_op *op, enum chat_friend_state state,
 		       enum chat_friend_state other)
 {
 	struct chat_op_friend *f = &op->u.friendship;
+	chat_id a = f->user.id, b = f->other.id;
 
 	f->state = state;
-	state_set(db, f->user.id, f->other.id, state);
-	state_set(db, f->other.id, f->user.id, other);
+	state_set(db, a, b, state);
+	state_set(db, b, a, other);
+	chat_db_run(db, "UPDATE conversation SET blocked=? WHERE low=? AND high=?", "nii",
+		    state == CHAT_FRIEND_BLOCKED || other == CHAT_FRIEND_BLOCKED, a < b ? a : b,
+		    a < b ? b : a);
 }
 
 /* Others' requests that wait have a bound of their own, so that they cannot use up one's own room. */

@@ -9,7 +9,7 @@
 /* Of a row that begins with what `PLACE` says. */
 #define PLACE                                                                                      \
 	"c.id,c.last_seq,c.last_ms,c.epoch,m.joined_seq,m.read_seq,m.delivered_seq,m.role,"        \
-	"c.low,c.high,c.low_sent,c.high_sent FROM conversation c JOIN member m ON "                \
+	"c.low,c.high,c.low_sent,c.high_sent,c.blocked FROM conversation c JOIN member m ON "      \
 	"m.conversation=c.id"
 
 static uint64_t further(uint64_t a, uint64_t b)
@@ -42,6 +42,7 @@ static bool place_take(struct db *db, struct db_rows *row, chat_id user, struct 
 	out->role = (enum chat_role)chat_db_u64(db, row, 7);
 	out->sent[0] = chat_db_u64(db, row, 10);
 	out->sent[1] = chat_db_u64(db, row, 11);
+	out->blocked = chat_db_u64(db, row, 12) != 0;
 	chat_db_end(db, row);
 	return true;
 }

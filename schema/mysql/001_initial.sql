@@ -50,7 +50,7 @@ CREATE TABLE IF NOT EXISTS friendship (
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 -- A group's id is its conversation's. low and high are the two users of a direct one, and low_sent and high_sent what each of them wrote
--- last there, and so has read: a send changes this row alone.
+-- last there, and so has read: a send changes this row alone. blocked says of the two what friendship says, where a send reads it.
 CREATE TABLE IF NOT EXISTS conversation (
   id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
   low BIGINT,
@@ -60,6 +60,7 @@ CREATE TABLE IF NOT EXISTS conversation (
   epoch INT UNSIGNED NOT NULL DEFAULT 1,
   low_sent BIGINT NOT NULL DEFAULT 0,
   high_sent BIGINT NOT NULL DEFAULT 0,
+  blocked INT NOT NULL DEFAULT 0,
   UNIQUE KEY conversation_pair (low, high)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 

@@ -48,7 +48,7 @@ CREATE TABLE friendship (
 ) WITHOUT ROWID;
 
 -- A group's id is its conversation's. low and high are the two users of a direct one, and low_sent and high_sent what each of them wrote
--- last there, and so has read: a send changes this row alone.
+-- last there, and so has read: a send changes this row alone. blocked says of the two what friendship says, where a send reads it.
 CREATE TABLE conversation (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   low INTEGER,
@@ -57,7 +57,8 @@ CREATE TABLE conversation (
   last_ms INTEGER NOT NULL DEFAULT 0,
   epoch INTEGER NOT NULL DEFAULT 1,
   low_sent INTEGER NOT NULL DEFAULT 0,
-  high_sent INTEGER NOT NULL DEFAULT 0
+  high_sent INTEGER NOT NULL DEFAULT 0,
+  blocked INTEGER NOT NULL DEFAULT 0
 );
 CREATE UNIQUE INDEX conversation_pair ON conversation (low, high) WHERE low IS NOT NULL;
 
