@@ -9,7 +9,7 @@
  * tried again. A connection that is lost is made anew, to the next host of the URL where the last does not answer. Where it is
  * lost in COMMIT nobody knows the outcome: then the operations are unavailable, and it is their senders who ask again.
  *
- * Only what MariaDB Connector/C and Oracle's libmysqlclient share is used.
+ * Only what MariaDB Connector/C and Oracle's libmysqlclient share is used, but in mysql_bulk.c.
  */
 #include "store/mysql.h"
 #include "store/backend.h"
@@ -36,6 +36,7 @@ enum {
 static void mysql_disconnect(struct mysql *mysql)
 {
 	chat_mysql_forget_statements(mysql);
+	chat_mysql_bulk_end(mysql);
 	if (mysql->handle)
 		mysql_close(mysql->handle);
 	mysql->handle = NULL;
@@ -140,8 +141,12 @@ static bool mysql_connect(struct mysql *mysql)
 		return true;
 	mysql->handle = url_connect(&mysql->url, &mysql->host, mysql->db.base.error,
 				    sizeof(mysql->db.base.error));
-	if (!mysql->handle || mysql_catch_up(mysql))
-		return mysql->handle != NULL;
+	if (!mysql->handle)
+		return false;
+	if (mysql_catch_up(mysql)) {
+		chat_mysql_bulk_begin(mysql);
+		return true;
+	}
 	snprintf(mysql->db.base.error, sizeof(mysql->db.base.error), "%.200s",
 		 mysql_error(mysql->handle));
 	mysql_disconnect(mysql);

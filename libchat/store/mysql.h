@@ -6,6 +6,7 @@
  *   mysql_driver.c  the driver under the rules: prepared statements
  *   mysql_trip.c    round trips of many statements; on them go, each many together:
  *   mysql_append.c  sends
+ *   mysql_bulk.c    their messages, of many
  *   mysql_mark.c    delivered marks
  *   mysql_session.c logins, the ends of sessions, what they missed
  *   mysql_friend.c  whose friends are online
@@ -70,6 +71,7 @@ struct mysql {
 	unsigned expects_known; /* transactions that are to look for their cids first */
 	struct mysql_statement statements[DB_STATEMENTS];
 	struct mysql_trip trip;
+	struct mysql_bulk *bulk; /* NULL: messages go as text */
 	struct mysql_sends *sends;
 	struct mysql_acks *acks;
 	struct mysql_sessions *sessions;
@@ -101,6 +103,18 @@ CHAT_MUST_CHECK struct mysql_acks *chat_mysql_acks_create(void);
 CHAT_MUST_CHECK struct mysql_tells *chat_mysql_tells_create(void);
 CHAT_MUST_CHECK struct mysql_sessions *chat_mysql_sessions_create(void);
 void chat_mysql_sessions_destroy(struct mysql_sessions *sessions);
+
+struct mysql_message {
+	uint64_t conversation;
+	const struct chat_op_append *append;
+};
+
+/* Of a connection that was made, and of one that is to go. */
+void chat_mysql_bulk_begin(struct mysql *mysql);
+void chat_mysql_bulk_end(struct mysql *mysql);
+/* Inserts them now. False: they have to go as text. */
+CHAT_MUST_CHECK bool chat_mysql_bulk_insert(struct mysql *mysql,
+					    const struct mysql_message *messages, size_t count);
 
 /* Whether the schema is the one that this program knows. CHAT_ERR_VERSION, CHAT_ERR_UNAVAILABLE with the reason. */
 CHAT_MUST_CHECK int chat_mysql_schema_check(MYSQL *handle, struct chat_store_error *error);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sends, many together: two round trips whatever their number.
+ * Sends, many together: two round trips whatever their number, or three where the messages go in bulk.
  *
  *   1  the conversations that are meant, locked in one order; who is a member? who is a friend, where that is asked?
  *   2  one INSERT of all messages; the conversations' ends; what senders have read of groups
@@ -360,6 +360,17 @@ static void add_messages(struct mysql *mysql)
 	}
 }
 
+static bool insert_in_bulk(struct mysql *mysql)
+{
+	const struct mysql_sends *sends = mysql->sends;
+	struct mysql_message messages[CHAT_POOL_BATCH_MAX];
+
+	for (size_t i = 0; i < sends->count; i++)
+		messages[i] = (struct mysql_message){sends->items[i].end->id,
+						     &sends->items[i].op->u.append};
+	return chat_mysql_bulk_insert(mysql, messages, sends->count);
+}
+
 /* The rows are there, and locked: each INSERT is an UPDATE of many. */
 static void add_ends(struct mysql *mysql)
 {
@@ -446,7 +457,8 @@ void chat_mysql_append(struct mysql *mysql, struct chat_op **ops, size_t count, 
 	if (mysql->db.failed || sends->count == 0)
 		return;
 	sends_number(sends);
-	add_messages(mysql);
+	if (!insert_in_bulk(mysql))
+		add_messages(mysql);
 	add_ends(mysql);
 	add_read_marks(mysql);
 	for (size_t i = 0; i < sends->count; i++)

@@ -343,6 +343,54 @@ static void test_awkward_texts(void **state)
 	op_expect(append_new(CHAT_MESSAGE_TEXT, ann, with(bob), 0, "\\", "\\"), CHAT_CODE_CONFLICT);
 }
 
+/* So many that they go another way than a few: with data and without, with a cid and without, some of them twice. */
+static void test_awkward_many(void **state)
+{
+	static const char *const texts[] = {"'", "\\\"", "\xf0\x9f\x98\x80", "\n\x01", "%s", "x"};
+	enum { COUNT = 60, TEXTS = sizeof(texts) / sizeof(*texts) };
+	chat_id ann = user_new("ann"), bob = user_new("bob"), group = group_new(ann, "g", true);
+	uint64_t direct = 1, grouped = 0;
+	char cid[32];
+
+	(void)state;
+	send_text(ann, with(bob), "first", NULL);
+	for (int attempt = 0; attempt < 2; attempt++) {
+		for (size_t i = 0; i < COUNT; i++) {
+			struct chat_op *op =
+				add_send(ann, i % 3 ? with(bob) : in(group), texts[i % TEXTS], "");
+
+			if (i % 4 == 0)
+				op->u.append.data = V("{\"a\":\"'\\\\\"}");
+			snprintf(cid, sizeof(cid), "%s%zu", texts[i % TEXTS], i);
+			if (i % 5 != 0)
+				assert_int_equal(
+					chat_arena_copy(&op->arena, V(cid), &op->u.append.cid), 0);
+		}
+		run();
+		for (size_t i = 0; i < COUNT; i++) {
+			bool again = attempt == 1 && i % 5 != 0;
+
+			assert_int_equal(batch[i]->code, OK);
+			assert_int_equal(batch[i]->u.append.duplicate, again);
+			if (!again)
+				expect(batch[i], OK, i % 3 ? ++direct : ++grouped);
+		}
+		finish();
+	}
+	for (uint64_t seq = 1, i = 0; i < COUNT; i++) {
+		struct chat_op *page;
+
+		if (i % 3 == 0)
+			continue;
+		page = history(bob, with(ann), 0, seq++, true, 1);
+		assert_true(chat_view_equal(page->u.history.messages[0].text, V(texts[i % TEXTS])));
+		assert_true(chat_view_equal(page->u.history.messages[0].data,
+					    V(i % 4 ? "" : "{\"a\":\"'\\\\\"}")));
+		assert_int_equal(page->u.history.messages[0].time_ms, FIRST_MS);
+		chat_op_destroy(page);
+	}
+}
+
 /* Time does not fall within a conversation, a sender's own messages are read, marks and epochs go along. */
 static void test_what_goes_along(void **state)
 {
@@ -399,11 +447,18 @@ static void test_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(test_sends),	  CASE(test_refused_among_others), CASE(test_friends_only),
-		CASE(test_cids),	  CASE(test_order_within_a_lane),  CASE(test_runs),
+		CASE(test_sends),
+		CASE(test_refused_among_others),
+		CASE(test_friends_only),
+		CASE(test_cids),
+		CASE(test_order_within_a_lane),
+		CASE(test_runs),
 		CASE(test_rights_change),
 
-		CASE(test_awkward_texts), CASE(test_what_goes_along),	   CASE(test_many),
+		CASE(test_awkward_texts),
+		CASE(test_awkward_many),
+		CASE(test_what_goes_along),
+		CASE(test_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

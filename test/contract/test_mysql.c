@@ -54,8 +54,8 @@ static long statements(void)
 	return atol(query_text("SHOW GLOBAL STATUS LIKE 'Questions'"));
 }
 
-/* How many statements a batch of so many sends takes. */
-static long batch_cost(chat_id from, chat_id to, int count)
+/* How many statements a batch of so many sends takes, of that text, with a cid each. */
+static long batch_cost(chat_id from, chat_id to, int count, const char *text, bool with_cids)
 {
 	struct chat_op *ops[BATCH_MAX];
 	char cid[32];
@@ -63,8 +63,10 @@ static long batch_cost(chat_id from, chat_id to, int count)
 
 	for (int i = 0; i < count; i++) {
 		snprintf(cid, sizeof(cid), "%d of %d", i, count);
-		ops[i] = append_new(CHAT_MESSAGE_TEXT, from, with(to), 0, "text", "");
-		assert_int_equal(chat_arena_copy(&ops[i]->arena, V(cid), &ops[i]->u.append.cid), 0);
+		ops[i] = append_new(CHAT_MESSAGE_TEXT, from, with(to), 0, text, "");
+		if (with_cids)
+			assert_int_equal(
+				chat_arena_copy(&ops[i]->arena, V(cid), &ops[i]->u.append.cid), 0);
 		ops[i]->lane = from + to;
 	}
 	before = statements();
@@ -85,11 +87,27 @@ static void test_round_trips(void **state)
 
 	(void)state;
 	send_text(ann, with(bob), "first", NULL);
-	few = batch_cost(ann, bob, 2);
-	many = batch_cost(ann, bob, BATCH_MAX);
+	few = batch_cost(ann, bob, 2, "text", true);
+	many = batch_cost(ann, bob, BATCH_MAX, "text", true);
 	print_message("# %ld statements for 2 sends, %ld for %d\n", few, many, BATCH_MAX);
 	assert_int_equal(few, many);
 	assert_true(many <= 7);
+	assert_int_equal(batch_cost(ann, bob, BATCH_MAX, "text", false), many);
+}
+
+/* What is more than the server takes at once goes in pieces. */
+static void test_long_messages(void **state)
+{
+	static char text[CHAT_TEXT_MAX + 1];
+	chat_id ann = user_new("ann"), bob = user_new("bob");
+
+	(void)state;
+	memset(text, 'x', CHAT_TEXT_MAX);
+	query_text("SET GLOBAL max_allowed_packet=5242880");
+	assert_true(contract_reopen());
+	send_text(ann, with(bob), "first", NULL);
+	assert_in_range(batch_cost(ann, bob, BATCH_MAX, text, true), 1, 9);
+	query_text("SET GLOBAL max_allowed_packet=DEFAULT");
 }
 
 /* --- Crowds that come, acknowledge and go ------------------------------------------------------------- */
@@ -236,10 +254,10 @@ static void test_no_table_is_read_whole(void **state)
 	(void)state;
 	for (int i = 0; i < 5; i++) {
 		send_text(ann, with(bob), "first", NULL);
-		batch_cost(ann, bob, BATCH_MAX - i);
+		batch_cost(ann, bob, BATCH_MAX - i, "text", true);
 	}
 	before = atol(query_text("SHOW GLOBAL STATUS LIKE 'Handler_read_rnd_next'"));
-	batch_cost(ann, bob, 50);
+	batch_cost(ann, bob, 50, "text", true);
 	after = atol(query_text("SHOW GLOBAL STATUS LIKE 'Handler_read_rnd_next'"));
 	/* SHOW STATUS itself reads a table in memory, of some hundreds of rows. */
 	print_message("# %ld rows read by scans\n", after - before);
@@ -555,6 +573,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ADMIN_CASE(test_round_trips),
+		ADMIN_CASE(test_long_messages),
 		ADMIN_CASE(test_round_trips_of_a_crowd),
 		ADMIN_CASE(test_no_table_is_read_whole),
 		ADMIN_CASE(test_versions),
