@@ -19,6 +19,7 @@ enum {
 	BENCH_ADDRESSES = 8,	  /* --to */
 	BENCH_PROCESSES = 8,	  /* --process */
 	BENCH_TOKEN_MAX = 128,	  /* bytes of a token */
+	BENCH_NAP_US = 50,	  /* and what a sleep of that length takes longer */
 	BENCH_STALL_S = 20,	  /* without any progress a run has failed */
 	BENCH_OUTSTANDING = 1024, /* messages of one sender on their way, at most: a power of two */
 	BENCH_TEXT_MIN = 16	  /* bytes of a text: it bears a number */
@@ -83,6 +84,11 @@ void conn_write(struct conn *conn, const char *data, size_t len);
 __attribute__((format(printf, 2, 3))) void conn_print(struct conn *conn, const char *format, ...);
 /* One turn of the loop: until something has come, or at most that long. */
 void loop_turn(int timeout_ms);
+/*
+ * Whether nothing is waited for, but looked for each BENCH_NAP_US. Who waits in the kernel is woken by each write of the server's, at the
+ * server's cost, and the more often the more time is left between them; clients that have machines of their own are not.
+ */
+extern bool loop_naps;
 /* Turns until *count has come to target. It fails where nothing happens for BENCH_STALL_S. */
 void loop_until(const size_t *count, size_t target, const char *what);
 /* The time at which this turn began. */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -23,6 +24,7 @@ static struct conn **queue; /* to be written when the turn ends */
 static size_t queue_len, queue_capacity;
 static char input[INPUT_SIZE + 1];
 uint64_t loop_now_ns;
+bool loop_naps;
 
 void *must_alloc(size_t count, size_t size)
 {
@@ -204,13 +206,27 @@ static void loop_flush(void)
 	queue_len = 0;
 }
 
+/* What has come, or at most that long. */
+static int loop_wait(struct epoll_event *events, int timeout_ms)
+{
+	const struct timespec nap = {.tv_nsec = BENCH_NAP_US * 1000};
+	uint64_t end_ns = now_ns() + (uint64_t)timeout_ms * 1000000;
+	int count;
+
+	if (!loop_naps)
+		return epoll_wait(loop_fd, events, EVENTS, timeout_ms);
+	while ((count = epoll_wait(loop_fd, events, EVENTS, 0)) == 0 && now_ns() < end_ns)
+		nanosleep(&nap, NULL);
+	return count;
+}
+
 void loop_turn(int timeout_ms)
 {
 	struct epoll_event events[EVENTS];
 	int count;
 
 	loop_flush();
-	count = epoll_wait(loop_fd, events, EVENTS, timeout_ms);
+	count = loop_wait(events, timeout_ms);
 	loop_now_ns = now_ns();
 	for (int i = 0; i < count; i++) {
 		struct conn *conn = events[i].data.ptr;

@@ -374,12 +374,14 @@ static bool run_streams(void)
 	users_login(run.crowd.users, options.crowd, LOGIN_NEW, LOGIN_AT_A_TIME, NULL);
 	run.sending = true;
 	run.started_ns = now_ns();
+	loop_naps = options.rate == 0; /* at a rate it is the latency that counts */
 	for (size_t i = 0; i < run.stream_count; i++)
 		stream_fill(&run.streams[i]);
 	run_warm();
 	report((double)run.member_count, "", "connections");
 	report(options.window, "", "window");
 	measure();
+	loop_naps = false;
 	report_latencies(&run.latencies);
 	run_drain();
 	lost = outstanding(&unanswered);
