@@ -395,10 +395,12 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
 {
 	struct bufferevent *bev = context;
 	struct connection *c;
+	void *owner;
 	ssize_t len;
 
 	(void)what;
-	bufferevent_getcb(bev, NULL, NULL, NULL, (void **)&c);
+	bufferevent_getcb(bev, NULL, NULL, NULL, &owner);
+	c = owner;
 	len = recv(fd, c->server->input, sizeof(c->server->input), 0);
 	if (len > 0) {
 		connection_take(c, (struct chat_view){c->server->input, (size_t)len});

@@ -233,8 +233,18 @@ class Redis(Server):
         super().__init__(port)
         self.password = password
 
+    def program(self):
+        """By its name, or as Debian's redis-tools has it: as one of its tools, which it is by that name."""
+        tool = shutil.which("redis-check-rdb")
+        if shutil.which("redis-server") or not tool:
+            return "redis-server"
+        link = f"{self.folder}/redis-server"
+        if not os.path.exists(link):
+            os.symlink(tool, link)
+        return link
+
     def command(self):
-        return ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", self.folder,
+        return [self.program(), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", self.folder,
                 *(["--requirepass", self.password] if self.password else [])]
 
 
