@@ -132,7 +132,7 @@ static bool mysql_catch_up(struct mysql *mysql)
 		return false;
 	mysql->certifies = strcmp(on, "ON") == 0;
 	return !mysql->certifies ||
-	       mysql_query(mysql->handle, "SET SESSION wsrep_sync_wait=1") == 0;
+	       mysql_query(mysql->handle, "SET SESSION wsrep_sync_wait=1,autocommit=0") == 0;
 }
 
 static bool mysql_connect(struct mysql *mysql)
@@ -152,6 +152,14 @@ static bool mysql_connect(struct mysql *mysql)
 	mysql_disconnect(mysql);
 	return false;
 }
+
+/*
+ * In a Galera cluster a transaction proves before its COMMIT that it is still the one that was begun. Where another server's write undoes it
+ * while a statement runs that only reads, MariaDB 10.11 forgets to say so: the rest goes on as a transaction of its own, or without
+ * one, and COMMIT is answered with OK. Without autocommit there is always one, which is undone whole when the savepoint is not there.
+ */
+#define TRANSACTION_BEGINS "SAVEPOINT begun"
+#define TRANSACTION_STANDS "RELEASE SAVEPOINT begun"
 
 /* --- One attempt at a transaction -------------------------------------------------------------------- */
 
@@ -181,7 +189,7 @@ static bool error_is_of_conflict(unsigned error)
 {
 	/* A cluster that certifies when it commits reports what it refuses as a deadlock too. */
 	return error == ER_LOCK_DEADLOCK || error == ER_LOCK_WAIT_TIMEOUT ||
-	       error == ER_DUP_ENTRY || error == ER_CHECKREAD;
+	       error == ER_DUP_ENTRY || error == ER_CHECKREAD || error == ER_SP_DOES_NOT_EXIST;
 }
 
 static enum outcome mysql_undo(struct mysql *mysql)
@@ -213,10 +221,14 @@ static bool mysql_run_together(struct mysql *mysql, struct chat_op **ops, size_t
 
 	chat_mysql_trip_clear(mysql);
 	chat_mysql_trip_add(mysql, NULL, "START TRANSACTION");
+	if (mysql->certifies)
+		chat_mysql_trip_add(mysql, NULL, TRANSACTION_BEGINS);
 	for (size_t i = 0; i < sizeof(families) / sizeof(*families) && !mysql->db.failed; i++)
 		families[i](mysql, ops, count, done);
 	for (size_t i = 0; i < count && all; i++)
 		all = done[i];
+	if (all && mysql->certifies)
+		chat_mysql_trip_add(mysql, NULL, TRANSACTION_STANDS);
 	if (all)
 		chat_mysql_trip_add(mysql, NULL, "COMMIT");
 	mysql->committing = all && !mysql->db.failed;
@@ -235,6 +247,8 @@ static void mysql_run_rest(struct mysql *mysql, struct chat_op **ops, size_t cou
 		if (!done[i])
 			chat_db_rules[ops[i]->kind](db, ops[i]);
 	}
+	if (mysql->certifies)
+		execute(mysql, TRANSACTION_STANDS);
 	mysql->committing = !db->failed;
 	execute(mysql, "COMMIT");
 }
