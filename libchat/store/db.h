@@ -69,7 +69,6 @@ enum { RULE_EDITED = 1, RULE_RECALLED = 2 }; /* message.flags */
 struct rule_place {
 	uint64_t id; /* 0: there is none */
 	bool has_begun;
-	bool is_kept; /* it was found among those that are kept: delivered_seq and read_seq are not */
 	uint64_t last_seq;
 	int64_t last_ms;
 	uint32_t epoch;

@@ -17,7 +17,6 @@
 
 #include "store/backend.h"
 #include "store/mysql.h"
-#include "store/rules.h"
 
 /* The end of a conversation's log, which is locked. */
 struct end {

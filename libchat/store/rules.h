@@ -66,7 +66,7 @@ struct chat_view chat_rule_token_hash(struct rule_digest *digest, struct chat_vi
  */
 struct rule_places *chat_rule_places_create(void);
 void chat_rule_places_destroy(struct rule_places *places);
-/* The place to which that may be appended, if it is among them. */
+/* The place to which that may be appended, if it is among them; its read_seq and delivered_seq are not. */
 bool chat_rule_places_find(struct db *db, const struct chat_op_append *append,
 			   struct rule_place *out);
 /* What was appended, and the place as it is now, after it was looked for. It will be written; false: that is left to the caller. */

@@ -261,10 +261,11 @@ static enum chat_code append_check(struct db *db, const struct chat_op_append *a
 {
 	enum chat_code code = CHAT_CODE_OK;
 
-	if (!chat_rule_places_find(db, append, place))
+	if (!chat_rule_places_find(db, append, place)) {
 		code = append_place(db, append, place);
-	if (code == CHAT_CODE_OK && !place->is_kept)
-		code = append_may_write(db, append, place);
+		if (code == CHAT_CODE_OK)
+			code = append_may_write(db, append, place);
+	}
 	return code == CHAT_CODE_OK ? append_may_change(db, append, place) : code;
 }
 

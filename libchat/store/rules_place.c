@@ -86,32 +86,25 @@ static bool seat_is(const struct rule_places *places, const struct seat *seat,
 	       seat->friends_only == append->friends_only;
 }
 
-/* The talk of the seat that this one has, if both are here. */
-static const struct talk *places_find(struct rule_places *places,
-				      const struct chat_op_append *append, struct seat **seat)
-{
-	const struct talk *talk;
-
-	*seat = seat_at(places, append);
-	talk = talk_at(places, (*seat)->conversation);
-	return seat_is(places, *seat, append) && talk->id == (*seat)->conversation ? talk : NULL;
-}
-
 bool chat_rule_places_find(struct db *db, const struct chat_op_append *append,
 			   struct rule_place *out)
 {
-	struct seat *seat;
-	const struct talk *talk = db->places ? places_find(db->places, append, &seat) : NULL;
+	struct rule_places *places = db->places;
+	const struct seat *seat;
+	const struct talk *talk;
 
+	if (!places)
+		return false;
+	seat = seat_at(places, append);
+	talk = talk_at(places, seat->conversation);
 	/* It will be read, where another may have appended. */
-	if (!talk) {
+	if (!seat_is(places, seat, append) || talk->id != seat->conversation) {
 		chat_rule_places_write(db);
 		return false;
 	}
 	*out = (struct rule_place){
 		.id = talk->id,
 		.has_begun = true,
-		.is_kept = true,
 		.last_seq = talk->last_seq,
 		.last_ms = talk->last_ms,
 		.epoch = talk->epoch,

@@ -454,7 +454,6 @@ int main(void)
 		CASE(test_order_within_a_lane),
 		CASE(test_runs),
 		CASE(test_rights_change),
-
 		CASE(test_awkward_texts),
 		CASE(test_awkward_many),
 		CASE(test_what_goes_along),

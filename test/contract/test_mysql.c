@@ -54,7 +54,7 @@ static long statements(void)
 	return atol(query_text("SHOW GLOBAL STATUS LIKE 'Questions'"));
 }
 
-/* How many statements a batch of so many sends takes, of that text, with a cid each. */
+/* How many statements a batch of so many sends takes, of that text, with a cid each or without. */
 static long batch_cost(chat_id from, chat_id to, int count, const char *text, bool with_cids)
 {
 	struct chat_op *ops[BATCH_MAX];

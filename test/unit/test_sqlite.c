@@ -32,6 +32,12 @@ static struct chat_op *op_new(enum chat_op_kind kind)
 	return op;
 }
 
+static void run_one(struct chat_backend *store, struct chat_op *op)
+{
+	chat_backend_run(store, &op, 1);
+	assert_int_equal(op->code, CHAT_CODE_OK);
+}
+
 static chat_id user_new(struct chat_backend *store, const char *name)
 {
 	struct chat_op *op = op_new(CHAT_OP_USER_CREATE);
@@ -39,8 +45,7 @@ static chat_id user_new(struct chat_backend *store, const char *name)
 
 	op->u.user.name = chat_view_of(name);
 	op->u.user.hash = chat_view_of("hash");
-	chat_backend_run(store, &op, 1);
-	assert_int_equal(op->code, CHAT_CODE_OK);
+	run_one(store, op);
 	id = op->u.user.id;
 	chat_op_destroy(op);
 	return id;
@@ -178,8 +183,7 @@ static chat_id group_new(struct chat_backend *store)
 	op->u.group.user = 1;
 	op->u.group.name = chat_view_of("group");
 	op->u.group.open = true;
-	chat_backend_run(store, &op, 1);
-	assert_int_equal(op->code, CHAT_CODE_OK);
+	run_one(store, op);
 	group = op->u.group.group;
 	chat_op_destroy(op);
 	return group;
@@ -210,8 +214,7 @@ static struct chat_op *page(struct chat_backend *store, chat_id group, uint64_t 
 						 .forward = forward,
 						 .limit = 100,
 						 .bytes_max = SIZE_MAX};
-	chat_backend_run(store, &op, 1);
-	assert_int_equal(op->code, CHAT_CODE_OK);
+	run_one(store, op);
 	return op;
 }
 
@@ -500,8 +503,7 @@ static uint64_t read_by(struct chat_backend *store, chat_id user, struct chat_ta
 
 	op->u.read.user = user;
 	op->u.read.target = target;
-	chat_backend_run(store, &op, 1);
-	assert_int_equal(op->code, CHAT_CODE_OK);
+	run_one(store, op);
 	seq = op->u.read.seq;
 	chat_op_destroy(op);
 	return seq;
