@@ -28,8 +28,8 @@ struct checkpointer {
 	pthread_t thread;
 	pthread_mutex_t mutex; /* guards the next two */
 	bool due, stopping;
-	pthread_cond_t wake;
-	atomic_int copied; /* pages at the log's beginning that are in the database */
+	pthread_cond_t wake, rests; /* it is due; it is not any more */
+	atomic_int copied;	    /* pages at the log's beginning that are in the database */
 };
 
 static void checkpoint(struct checkpointer *checkpointer, sqlite3 *handle)
@@ -57,9 +57,19 @@ static void *checkpointer_main(void *argument)
 		checkpoint(checkpointer, checkpointer->handle);
 		pthread_mutex_lock(&checkpointer->mutex);
 		checkpointer->due = false;
+		pthread_cond_signal(&checkpointer->rests);
 	}
 	pthread_mutex_unlock(&checkpointer->mutex);
 	return NULL;
+}
+
+/* While the thread copies nobody else can. Where the disk is slow that takes long, and commits wait for it: the log is bounded. */
+static void await_rest(struct checkpointer *checkpointer)
+{
+	pthread_mutex_lock(&checkpointer->mutex);
+	while (checkpointer->due)
+		pthread_cond_wait(&checkpointer->rests, &checkpointer->mutex);
+	pthread_mutex_unlock(&checkpointer->mutex);
 }
 
 /* After a commit of the writer's, with the pages that are in the log. */
@@ -75,6 +85,8 @@ static int on_commit(void *context, sqlite3 *writer, const char *name, int pages
 		copied = 0;
 	}
 	left = pages - copied;
+	if (pages >= CHECKPOINT_MAX)
+		await_rest(checkpointer);
 	if (pages >= CHECKPOINT_MAX || (pages >= CHECKPOINT_LONG && left <= CHECKPOINT_FEW)) {
 		checkpoint(checkpointer, writer);
 	} else if (left >= CHECKPOINT_PAGES) {
@@ -108,6 +120,7 @@ int chat_checkpointer_start(const char *path, sqlite3 *writer, struct checkpoint
 		return CHAT_ERR_NOMEM;
 	pthread_mutex_init(&checkpointer->mutex, NULL);
 	pthread_cond_init(&checkpointer->wake, NULL);
+	pthread_cond_init(&checkpointer->rests, NULL);
 	if (sqlite3_open_v2(path, &checkpointer->handle,
 			    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK &&
 	    sqlite3_exec(checkpointer->handle, "PRAGMA synchronous=FULL", NULL, NULL, NULL) ==
@@ -135,5 +148,6 @@ void chat_checkpointer_stop(struct checkpointer *checkpointer)
 	sqlite3_close(checkpointer->handle);
 	pthread_mutex_destroy(&checkpointer->mutex);
 	pthread_cond_destroy(&checkpointer->wake);
+	pthread_cond_destroy(&checkpointer->rests);
 	free(checkpointer);
 }
