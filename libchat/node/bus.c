@@ -136,9 +136,19 @@ static void receive_bye(struct chat_node *node, const struct bus_message *messag
 		chat_conn_bye(session->conn, (enum chat_bye)code, NULL);
 }
 
+/* What the store remembers of a conversation is old when somebody else has written there, or come or gone. */
+static void tell_store(struct chat_node *node, const struct bus_message *message)
+{
+	if (node->store->ops->heard &&
+	    (message->kind == BUS_MESSAGE || message->kind == BUS_MEMBER))
+		node->store->ops->heard(
+			node->store, chat_lane_of(message->group, message->user, message->other));
+}
+
 static void receive(struct chat_node *node, const struct bus_message *message,
 		    struct chat_buf *frame)
 {
+	tell_store(node, message);
 	switch (message->kind) {
 	case BUS_MESSAGE:
 		chat_route_remote(node, message, frame);

@@ -30,9 +30,7 @@ void chat_handle_append(struct conn *conn, const struct chat_request *request)
 	append->target = target_of(request);
 	append->changes = append->kind == CHAT_MESSAGE_TEXT ? 0 : request->seq;
 	append->friends_only = node->config.friends_only;
-	/* Both sides of a direct conversation share a lane. */
-	op->lane = request->group ? request->group | CHAT_LANE_GROUP
-				  : (append->from + request->user) | CHAT_LANE_DIRECT;
+	op->lane = chat_lane_of(request->group, append->from, request->user);
 	if (!chat_operation_keep(node, op, request->text, &append->text) ||
 	    !chat_operation_keep(node, op, request->data, &append->data) ||
 	    !chat_operation_keep(node, op, request->cid, &append->cid) ||

@@ -72,6 +72,14 @@ int chat_mysql_open(const char *url, const struct chat_store_limits *limits,
 	return chat_mysql_migrate(url, error);
 }
 
+int chat_mysql_open_beside(struct chat_backend *first, const char *url,
+			   const struct chat_store_limits *limits, struct chat_backend **out,
+			   struct chat_store_error *error)
+{
+	(void)first;
+	return chat_mysql_open(url, limits, out, error);
+}
+
 int chat_mysql_migrate(const char *url, struct chat_store_error *error)
 {
 	(void)url;

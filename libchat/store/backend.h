@@ -16,9 +16,9 @@ enum {
 }; /* that values of op->lane fall into; two of a kind in one slot are treated as equal */
 
 /* Fibonacci hashing: ids that follow one another are spread. */
-static inline size_t lane_slot(const struct chat_op *op)
+static inline size_t lane_slot(uint64_t lane)
 {
-	return (size_t)(((op->lane & ~CHAT_LANE_DIRECT) * UINT64_C(0x9e3779b97f4a7c15)) >> 52);
+	return (size_t)(((lane & ~CHAT_LANE_DIRECT) * UINT64_C(0x9e3779b97f4a7c15)) >> 52);
 }
 
 _Static_assert(LANE_SLOTS == 1 << (64 - 52), "the shift must give the number of a slot");

@@ -148,7 +148,10 @@ void chat_db_lock_direct(struct db *db, chat_id a, chat_id b)
 	id = chat_db_direct_id(db, a, b);
 	if (id == 0)
 		id = chat_db_make_direct(db, a, b);
-	/* Written, not locked alone: a cluster that certifies writes when they commit sees no locks of other servers. */
+	/*
+	 * Written, not locked alone: a cluster that certifies writes when they commit sees no locks of other servers. And who remembers the
+	 * conversation as it was is to find out (mysql_append.c).
+	 */
 	chat_db_run(db, "UPDATE conversation SET epoch=epoch+1 WHERE id=?", "i", id);
 }
 

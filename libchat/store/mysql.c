@@ -139,6 +139,7 @@ static bool mysql_connect(struct mysql *mysql)
 {
 	if (mysql->handle)
 		return true;
+	chat_mysql_places_forget(mysql->places);
 	mysql->handle = url_connect(&mysql->url, &mysql->host, mysql->db.base.error,
 				    sizeof(mysql->db.base.error));
 	if (!mysql->handle)
@@ -208,6 +209,11 @@ static enum outcome mysql_undo(struct mysql *mysql)
 		mysql->expects_known = MYSQL_EXPECTS_KNOWN;
 		return OUTCOME_AT_ONCE;
 	}
+	/* An end that is not where it was remembered: see add_ends (mysql_append.c). */
+	if (error == ER_BAD_NULL_ERROR && mysql->expects_moved == 0) {
+		mysql->expects_moved = MYSQL_EXPECTS_MOVED;
+		return OUTCOME_AT_ONCE;
+	}
 	return error_is_of_conflict(error) ? OUTCOME_AGAIN : OUTCOME_FAILED;
 }
 
@@ -272,6 +278,9 @@ static enum outcome mysql_try(struct mysql *mysql, struct chat_op **ops, size_t 
 		return mysql_undo(mysql);
 	if (mysql->expects_known > 0)
 		mysql->expects_known--;
+	if (mysql->expects_moved > 0)
+		mysql->expects_moved--;
+	chat_mysql_append_keep(mysql, ops, count, done);
 	return OUTCOME_DONE;
 }
 
@@ -358,18 +367,27 @@ static void mysql_destroy(struct chat_backend *backend)
 	free(mysql->acks);
 	free(mysql->tells);
 	chat_mysql_sessions_destroy(mysql->sessions);
+	if (!mysql->shares_places)
+		chat_mysql_places_destroy(mysql->places);
 	free(mysql);
+}
+
+static void mysql_heard(struct chat_backend *backend, uint64_t lane)
+{
+	chat_mysql_places_changed(((struct mysql *)backend)->places, lane);
 }
 
 static const struct chat_backend_ops mysql_ops = {
 	.name = "mysql",
 	.run = mysql_run,
+	.heard = mysql_heard,
 	.destroy = mysql_destroy,
 };
 
 /* --- Opening ----------------------------------------------------------------------------------------- */
 
-static struct mysql *mysql_new(void)
+/* With places of its own, where none are given. */
+static struct mysql *mysql_new(struct mysql_places *places)
 {
 	struct mysql *mysql = calloc(1, sizeof(*mysql));
 
@@ -382,7 +400,10 @@ static struct mysql *mysql_new(void)
 	mysql->acks = chat_mysql_acks_create();
 	mysql->sessions = chat_mysql_sessions_create();
 	mysql->tells = chat_mysql_tells_create();
-	if (mysql->saved && mysql->sends && mysql->acks && mysql->sessions && mysql->tells)
+	mysql->shares_places = places != NULL;
+	mysql->places = places ? places : chat_mysql_places_create();
+	if (mysql->saved && mysql->sends && mysql->acks && mysql->sessions && mysql->tells &&
+	    mysql->places)
 		return mysql;
 	mysql_destroy(&mysql->db.base);
 	return NULL;
@@ -397,10 +418,11 @@ static int mysql_check(struct mysql *mysql, struct chat_store_error *error)
 	return chat_mysql_schema_check(mysql->handle, error);
 }
 
-int chat_mysql_open(const char *url, const struct chat_store_limits *limits,
-		    struct chat_backend **out, struct chat_store_error *error)
+static int mysql_open(struct mysql_places *places, const char *url,
+		      const struct chat_store_limits *limits, struct chat_backend **out,
+		      struct chat_store_error *error)
 {
-	struct mysql *mysql = mysql_new();
+	struct mysql *mysql = mysql_new(places);
 	int err = CHAT_ERR_NOMEM;
 
 	error->text[0] = '\0';
@@ -417,6 +439,19 @@ int chat_mysql_open(const char *url, const struct chat_store_limits *limits,
 	}
 	*out = &mysql->db.base;
 	return 0;
+}
+
+int chat_mysql_open(const char *url, const struct chat_store_limits *limits,
+		    struct chat_backend **out, struct chat_store_error *error)
+{
+	return mysql_open(NULL, url, limits, out, error);
+}
+
+int chat_mysql_open_beside(struct chat_backend *first, const char *url,
+			   const struct chat_store_limits *limits, struct chat_backend **out,
+			   struct chat_store_error *error)
+{
+	return mysql_open(((struct mysql *)first)->places, url, limits, out, error);
 }
 
 int chat_mysql_migrate(const char *text, struct chat_store_error *error)

@@ -7,6 +7,7 @@
  *   mysql_trip.c    round trips of many statements; on them go, each many together:
  *   mysql_append.c  sends
  *   mysql_bulk.c    their messages, of many
+ *   mysql_place.c   what is remembered of where they go
  *   mysql_mark.c    delivered marks
  *   mysql_session.c logins, the ends of sessions, what they missed
  *   mysql_friend.c  whose friends are online
@@ -32,7 +33,9 @@ enum {
 	MYSQL_TEXT_MAX = 4 << 20, /* bytes of one INSERT of many rows; more rows go into another */
 	MYSQL_TEXT_USUAL = 256,	  /* bytes that one addition to a text rarely exceeds */
 	MYSQL_EXPECTS_KNOWN =
-		256 /* transactions in which cids are looked for, after one that was known */
+		256, /* transactions in which cids are looked for, after one that was known */
+	MYSQL_EXPECTS_MOVED =
+		64 /* transactions in which all ends are asked for, after one that had moved */
 };
 
 /* mysql://USER:PASSWORD@HOST[:PORT][,HOST2[:PORT]]/DB */
@@ -69,6 +72,9 @@ struct mysql {
 	unsigned error; /* errno of MySQL's of the transaction's failure; 0: none of the server's */
 	bool committing; /* the COMMIT was sent: when the connection is lost then, nobody knows the outcome */
 	unsigned expects_known; /* transactions that are to look for their cids first */
+	unsigned expects_moved; /* transactions that are not to trust what is remembered */
+	struct mysql_places *places;
+	bool shares_places; /* they are another connection's, which outlives this one */
 	struct mysql_statement statements[DB_STATEMENTS];
 	struct mysql_trip trip;
 	struct mysql_bulk *bulk; /* NULL: messages go as text */
@@ -103,6 +109,37 @@ CHAT_MUST_CHECK struct mysql_acks *chat_mysql_acks_create(void);
 CHAT_MUST_CHECK struct mysql_tells *chat_mysql_tells_create(void);
 CHAT_MUST_CHECK struct mysql_sessions *chat_mysql_sessions_create(void);
 void chat_mysql_sessions_destroy(struct mysql_sessions *sessions);
+
+/* The transaction of these has committed: remembers where the sends of it went. */
+void chat_mysql_append_keep(struct mysql *mysql, struct chat_op **ops, size_t count,
+			    const bool *done);
+
+/* The end of a conversation's log. */
+struct mysql_end {
+	uint64_t id;
+	chat_id a, b; /* the two of a direct one, the lower first; or the group and 0 */
+	uint64_t last_seq;
+	int64_t last_ms;
+	uint32_t epoch;
+	uint64_t sent[2]; /* of a direct one: what the lower and the higher id wrote last */
+};
+
+CHAT_MUST_CHECK struct mysql_places *chat_mysql_places_create(void);
+void chat_mysql_places_destroy(struct mysql_places *places);
+/* Of a lane: to be taken before anything is read of what is kept under it later. */
+uint32_t chat_mysql_places_stamp(struct mysql_places *places, uint64_t lane);
+CHAT_MUST_CHECK bool chat_mysql_places_find(struct mysql_places *places, uint64_t lane, chat_id a,
+					    chat_id b, struct mysql_end *out);
+CHAT_MUST_CHECK bool chat_mysql_places_member(struct mysql_places *places, chat_id group,
+					      chat_id user, uint32_t epoch);
+void chat_mysql_places_keep(struct mysql_places *places, const struct mysql_end *end,
+			    uint32_t stamp);
+void chat_mysql_places_keep_member(struct mysql_places *places, chat_id group, chat_id user,
+				   uint32_t epoch);
+/* Something else than a send that is kept has changed conversations of that lane. */
+void chat_mysql_places_changed(struct mysql_places *places, uint64_t lane);
+/* All of them. */
+void chat_mysql_places_forget(struct mysql_places *places);
 
 struct mysql_message {
 	uint64_t conversation;

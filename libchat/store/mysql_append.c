@@ -3,7 +3,12 @@
  * Sends, many together: two round trips whatever their number, or three where the messages go in bulk.
  *
  *   1  the conversations that are meant, locked in one order; who is a member? who is a friend, where that is asked?
- *   2  one INSERT of all messages; the conversations' ends; what senders have read of groups
+ *   2  the conversations' ends; one INSERT of all messages; what senders have read of groups
+ *
+ * Where one wrote a moment ago nothing is asked (mysql_place.c), and the first trip is spared where all is known. That nobody else
+ * has written there, come, gone, or blocked the other since is said by the end itself: it is moved on only from what it was
+ * remembered as, and each of these counts its last_seq or its epoch up. Where one does not fit it is set to NULL, which its column
+ * refuses: the transaction is undone, and for the next attempt and some transactions after it all are asked for.
  *
  * Here is done what is plain: a text into a conversation that has begun, by one who may write there, with a cid that is new.
  * All else (a first message, a duplicate, a refusal, an edit) is left to the rules, and with it all that follows in the
@@ -17,19 +22,19 @@
 
 #include "store/backend.h"
 #include "store/mysql.h"
+#include "store/rules.h"
 
-/* The end of a conversation's log, which is locked. */
+/* An end that is locked, or remembered, and where it is moved on from. */
 struct end {
-	uint64_t id;
-	uint64_t last_seq;
-	int64_t last_ms;
-	uint32_t epoch;
-	uint64_t sent[2]; /* of a direct one: what the lower and the higher id wrote last */
+	struct mysql_end now;
+	uint64_t was_seq;
+	uint32_t stamp;
 };
 
 struct send {
 	struct chat_op *op;
 	size_t place; /* among the operations */
+	uint32_t stamp;
 	struct end *end;
 	bool is_member;
 	bool is_friend;
@@ -45,7 +50,8 @@ struct mysql_sends {
 	struct mysql_matches cids;    /* the sender and the cid's hash */
 	struct mysql_matches marks;   /* the conversation and the sender */
 	struct end ends[CHAT_POOL_BATCH_MAX];
-	size_t end_count;
+	struct end *moved[CHAT_POOL_BATCH_MAX]; /* those that messages go to */
+	size_t end_count, moved_count;
 	struct mysql_lanes lanes;
 };
 
@@ -65,11 +71,12 @@ static void sends_settle(struct mysql_sends *sends)
 	sends->count = kept;
 }
 
-static void sends_collect(struct mysql_sends *sends, struct chat_op **ops, size_t count,
-			  const bool *done)
+static void sends_collect(struct mysql *mysql, struct chat_op **ops, size_t count, const bool *done)
 {
+	struct mysql_sends *sends = mysql->sends;
+
 	sends->lanes = (struct mysql_lanes){0};
-	sends->count = sends->end_count = 0;
+	sends->count = sends->end_count = sends->moved_count = 0;
 	for (size_t i = 0; i < count; i++) {
 		struct send *send = &sends->items[sends->count];
 
@@ -78,7 +85,10 @@ static void sends_collect(struct mysql_sends *sends, struct chat_op **ops, size_
 					   ops[i]->kind == CHAT_OP_APPEND &&
 						   ops[i]->u.append.kind == CHAT_MESSAGE_TEXT))
 			continue;
-		*send = (struct send){.op = ops[i], .place = i};
+		*send = (struct send){.op = ops[i],
+				      .place = i,
+				      .stamp =
+					      chat_mysql_places_stamp(mysql->places, ops[i]->lane)};
 		sends->count++;
 	}
 }
@@ -148,8 +158,6 @@ static void ask_known(struct mysql *mysql)
 {
 	const struct mysql_sends *sends = mysql->sends;
 
-	if (sends->cids.count == 0)
-		return;
 	chat_mysql_trip_add(mysql, visit_known,
 			    "SELECT sender,cid FROM message WHERE (cid,sender) IN (");
 	for (size_t i = 0; i < sends->cids.count; i++) {
@@ -163,32 +171,49 @@ static void ask_known(struct mysql *mysql)
 	chat_mysql_text(mysql, ")");
 }
 
-static struct end *ends_add(struct mysql_sends *sends, MYSQL_ROW row)
+static struct end *ends_add(struct mysql_sends *sends, const struct mysql_end *now)
 {
 	struct end *end = &sends->ends[sends->end_count++];
 
-	*end = (struct end){.id = mysql_row_number(row, 0),
-			    .last_seq = mysql_row_number(row, 1),
-			    .last_ms = (int64_t)mysql_row_number(row, 2),
-			    .epoch = (uint32_t)mysql_row_number(row, 3)};
+	*end = (struct end){.now = *now, .was_seq = now->last_seq};
 	return end;
+}
+
+/* What is kept under it later is what was read after its stamp was taken. */
+static void send_meet(struct send *send, struct end *end)
+{
+	send->end = end;
+	end->stamp = send->stamp;
+}
+
+/* Of a row that begins as those do that ask_pairs and ask_groups ask for. */
+static struct end *end_of_row(struct mysql_sends *sends, MYSQL_ROW row, chat_id a, chat_id b)
+{
+	return ends_add(sends, &(struct mysql_end){
+				       .id = mysql_row_number(row, 0),
+				       .a = a,
+				       .b = b,
+				       .last_seq = mysql_row_number(row, 1),
+				       .last_ms = (int64_t)mysql_row_number(row, 2),
+				       .epoch = (uint32_t)mysql_row_number(row, 3),
+			       });
 }
 
 /* What has a message has both for members, for good. */
 static void visit_pair(struct mysql *mysql, MYSQL_ROW row, const unsigned long *lengths)
 {
 	struct mysql_sends *sends = mysql->sends;
-	struct end *end = ends_add(sends, row);
 	uint64_t low = mysql_row_number(row, 4), high = mysql_row_number(row, 5);
+	struct end *end = end_of_row(sends, row, low, high);
 
 	(void)lengths;
-	end->sent[0] = mysql_row_number(row, 6);
-	end->sent[1] = mysql_row_number(row, 7);
+	end->now.sent[0] = mysql_row_number(row, 6);
+	end->now.sent[1] = mysql_row_number(row, 7);
 	MYSQL_EACH_MATCH (m, &sends->pairs, low, high) {
 		struct send *send = m->item;
 
-		send->end = end;
-		send->is_member = end->last_seq > 0;
+		send_meet(send, end);
+		send->is_member = end->was_seq > 0;
 		send->left = send->left || mysql_row_number(row, 8) != 0;
 	}
 }
@@ -196,11 +221,12 @@ static void visit_pair(struct mysql *mysql, MYSQL_ROW row, const unsigned long *
 static void visit_group(struct mysql *mysql, MYSQL_ROW row, const unsigned long *lengths)
 {
 	struct mysql_sends *sends = mysql->sends;
-	struct end *end = ends_add(sends, row);
+	uint64_t group = mysql_row_number(row, 0);
+	struct end *end = end_of_row(sends, row, group, 0);
 
 	(void)lengths;
-	MYSQL_EACH_MATCH (m, &sends->groups, end->id, 0)
-		((struct send *)m->item)->end = end;
+	MYSQL_EACH_MATCH (m, &sends->groups, group, 0)
+		send_meet(m->item, end);
 }
 
 static void visit_member(struct mysql *mysql, MYSQL_ROW row, const unsigned long *lengths)
@@ -231,6 +257,59 @@ static bool sends_ask_friends(const struct mysql_sends *sends)
 	return false;
 }
 
+/* Where a friendship is asked for, the rest is asked with it. */
+static struct end *end_recall(struct mysql *mysql, const struct mysql_match *match)
+{
+	const struct send *send = match->item;
+	const struct chat_op_append *append = &send->op->u.append;
+	struct mysql_end known;
+
+	if ((append->target.group == 0 && append->friends_only) ||
+	    !chat_mysql_places_find(mysql->places, send->op->lane, match->a, match->b, &known))
+		return NULL;
+	return ends_add(mysql->sends, &known);
+}
+
+/* The ends that are remembered; the others remain to be asked for. */
+static void recall_ends(struct mysql *mysql, struct mysql_matches *matches)
+{
+	struct end *end = NULL;
+	size_t left = 0;
+
+	for (size_t i = 0; i < matches->count; i++) {
+		struct send *send = matches->items[i].item;
+
+		if (!chat_mysql_match_repeats(matches, i))
+			end = end_recall(mysql, &matches->items[i]);
+		if (end) {
+			send_meet(send, end);
+			send->is_member = send->op->u.append.target.group == 0;
+		} else {
+			matches->items[left++] = matches->items[i];
+		}
+	}
+	matches->count = left;
+}
+
+/* A membership of the epoch in which the group's end was remembered: that it is still this one is proven with the end. */
+static void recall_members(struct mysql *mysql)
+{
+	struct mysql_matches *members = &mysql->sends->members;
+	size_t left = 0;
+
+	for (size_t i = 0; i < members->count; i++) {
+		const struct mysql_match *match = &members->items[i];
+		struct send *send = match->item;
+
+		send->is_member =
+			send->end && chat_mysql_places_member(mysql->places, match->a, match->b,
+							      send->end->now.epoch);
+		if (!send->is_member)
+			members->items[left++] = *match;
+	}
+	members->count = left;
+}
+
 /*
  * The locks are taken in one order on every connection: direct conversations as their index has them, then groups as theirs.
  * The indexes are named, for a small table would be read whole, and locked.
@@ -259,14 +338,16 @@ static void ask_groups(struct mysql *mysql)
 {
 	const struct mysql_sends *sends = mysql->sends;
 
-	if (sends->groups.count == 0)
+	if (sends->groups.count > 0) {
+		chat_mysql_trip_add(
+			mysql, visit_group,
+			"SELECT id,last_seq,last_ms,epoch FROM conversation FORCE INDEX(PRIMARY)"
+			" WHERE low IS NULL AND id IN (");
+		chat_mysql_text_numbers(mysql, &sends->groups);
+		chat_mysql_text(mysql, ") ORDER BY id FOR UPDATE");
+	}
+	if (sends->members.count == 0)
 		return;
-	chat_mysql_trip_add(
-		mysql, visit_group,
-		"SELECT id,last_seq,last_ms,epoch FROM conversation FORCE INDEX(PRIMARY)"
-		" WHERE low IS NULL AND id IN (");
-	chat_mysql_text_numbers(mysql, &sends->groups);
-	chat_mysql_text(mysql, ") ORDER BY id FOR UPDATE");
 	chat_mysql_trip_add(mysql, visit_member,
 			    "SELECT conversation,user FROM member WHERE (conversation,user) IN (");
 	chat_mysql_text_matches(mysql, &sends->members);
@@ -295,8 +376,11 @@ static void sends_number(struct mysql_sends *sends)
 	for (size_t i = 0; i < sends->count; i++) {
 		struct chat_op *op = sends->items[i].op;
 		struct chat_op_append *append = &op->u.append;
-		struct end *end = sends->items[i].end;
+		struct end *met = sends->items[i].end;
+		struct mysql_end *end = &met->now;
 
+		if (end->last_seq == met->was_seq)
+			sends->moved[sends->moved_count++] = met;
 		if (op->now_ms > end->last_ms)
 			end->last_ms = op->now_ms;
 		append->seq = ++end->last_seq;
@@ -321,7 +405,7 @@ static void add_message(struct mysql *mysql, const struct send *send, bool with_
 {
 	const struct chat_op_append *append = &send->op->u.append;
 
-	chat_mysql_text(mysql, "(%llu,%llu,%llu,%lld,", mysql_number(send->end->id),
+	chat_mysql_text(mysql, "(%llu,%llu,%llu,%lld,", mysql_number(send->end->now.id),
 			mysql_number(append->seq), mysql_number(append->from),
 			(long long)append->time_ms);
 	chat_mysql_text_quote(mysql, append->cid);
@@ -365,33 +449,49 @@ static bool insert_in_bulk(struct mysql *mysql)
 	struct mysql_message messages[CHAT_POOL_BATCH_MAX];
 
 	for (size_t i = 0; i < sends->count; i++)
-		messages[i] = (struct mysql_message){sends->items[i].end->id,
+		messages[i] = (struct mysql_message){sends->items[i].end->now.id,
 						     &sends->items[i].op->u.append};
 	return chat_mysql_bulk_insert(mysql, messages, sends->count);
 }
 
-/* The rows are there, and locked: each INSERT is an UPDATE of many. */
+/* In the order in which those that are asked for are locked, so that nobody waits in a ring. */
+static int end_compare(const void *left, const void *right)
+{
+	const struct mysql_end *a = &(*(struct end *const *)left)->now;
+	const struct mysql_end *b = &(*(struct end *const *)right)->now;
+
+	if ((a->b == 0) != (b->b == 0))
+		return a->b == 0 ? 1 : -1;
+	if (a->a != b->a)
+		return a->a < b->a ? -1 : 1;
+	return a->b < b->b ? -1 : a->b > b->b;
+}
+
+/*
+ * The rows are there, and are never deleted: each INSERT is an UPDATE of many. `low`, which it leaves as it is, says where an end is
+ * expected to be.
+ */
 static void add_ends(struct mysql *mysql)
 {
-	const struct mysql_sends *sends = mysql->sends;
-	const struct end *last = NULL;
+	struct mysql_sends *sends = mysql->sends;
 	struct mysql_rows rows = {.sql = "INSERT INTO conversation(id,last_seq,last_ms,low_sent,"
-					 "high_sent) VALUES "};
+					 "high_sent,low,epoch) VALUES "};
 
-	for (size_t i = 0; i < sends->marks.count; i++) {
-		const struct end *end = ((struct send *)sends->marks.items[i].item)->end;
+	qsort(sends->moved, sends->moved_count, sizeof(*sends->moved), end_compare);
+	for (size_t i = 0; i < sends->moved_count; i++) {
+		const struct mysql_end *end = &sends->moved[i]->now;
 
-		if (end == last)
-			continue;
-		last = end;
 		chat_mysql_rows_next(mysql, &rows);
-		chat_mysql_text(mysql, "(%llu,%llu,%lld,%llu,%llu)", mysql_number(end->id),
+		chat_mysql_text(mysql, "(%llu,%llu,%lld,%llu,%llu,%llu,%u)", mysql_number(end->id),
 				mysql_number(end->last_seq), (long long)end->last_ms,
-				mysql_number(end->sent[0]), mysql_number(end->sent[1]));
+				mysql_number(end->sent[0]), mysql_number(end->sent[1]),
+				mysql_number(sends->moved[i]->was_seq), (unsigned)end->epoch);
 	}
-	chat_mysql_text(mysql, " ON DUPLICATE KEY UPDATE last_seq=VALUES(last_seq),"
-			       "last_ms=VALUES(last_ms),low_sent=VALUES(low_sent),"
-			       "high_sent=VALUES(high_sent)");
+	chat_mysql_rows_end(mysql, &rows,
+			    " ON DUPLICATE KEY UPDATE last_seq=IF(last_seq=VALUES(low)"
+			    " AND epoch=VALUES(epoch),VALUES(last_seq),NULL),"
+			    "last_ms=VALUES(last_ms),low_sent=VALUES(low_sent),"
+			    "high_sent=VALUES(high_sent)");
 }
 
 /* The last that a sender wrote there. */
@@ -433,14 +533,29 @@ static void add_read_marks(struct mysql *mysql)
 static void append_ask(struct mysql *mysql)
 {
 	struct mysql_sends *sends = mysql->sends;
+	bool asks_known = mysql->expects_known > 0 && sends->cids.count > 0;
 
-	sends_match(sends);
-	leave_repeated(sends);
-	if (mysql->expects_known > 0)
+	if (asks_known)
 		ask_known(mysql);
 	ask_pairs(mysql);
 	ask_groups(mysql);
-	chat_mysql_trip_run(mysql);
+	if (asks_known || sends->pairs.count + sends->groups.count + sends->members.count > 0)
+		chat_mysql_trip_run(mysql);
+}
+
+/* Where each of them goes; what is not plain is left. */
+static void append_place(struct mysql *mysql)
+{
+	struct mysql_sends *sends = mysql->sends;
+
+	sends_match(sends);
+	leave_repeated(sends);
+	if (mysql->expects_moved == 0) {
+		recall_ends(mysql, &sends->pairs);
+		recall_ends(mysql, &sends->groups);
+		recall_members(mysql);
+	}
+	append_ask(mysql);
 	leave_refused(sends);
 	sends_settle(sends);
 }
@@ -449,19 +564,40 @@ void chat_mysql_append(struct mysql *mysql, struct chat_op **ops, size_t count, 
 {
 	struct mysql_sends *sends = mysql->sends;
 
-	sends_collect(sends, ops, count, done);
+	sends_collect(mysql, ops, count, done);
 	if (sends->count == 0)
 		return;
-	append_ask(mysql);
+	append_place(mysql);
 	if (mysql->db.failed || sends->count == 0)
 		return;
 	sends_number(sends);
+	add_ends(mysql);
 	if (!insert_in_bulk(mysql))
 		add_messages(mysql);
-	add_ends(mysql);
 	add_read_marks(mysql);
 	for (size_t i = 0; i < sends->count; i++)
 		done[sends->items[i].place] = true;
+}
+
+void chat_mysql_append_keep(struct mysql *mysql, struct chat_op **ops, size_t count,
+			    const bool *done)
+{
+	const struct mysql_sends *sends = mysql->sends;
+
+	for (size_t i = 0; i < count; i++)
+		if (!done[i] && !chat_rule_leaves_places(ops[i]->kind))
+			chat_mysql_places_changed(mysql->places, ops[i]->lane);
+	/* An end that what followed has moved on is old as it is kept, for its stamp is. */
+	for (size_t i = 0; i < sends->moved_count; i++)
+		chat_mysql_places_keep(mysql->places, &sends->moved[i]->now,
+				       sends->moved[i]->stamp);
+	for (size_t i = 0; i < sends->count; i++) {
+		const struct chat_op_append *append = &sends->items[i].op->u.append;
+
+		if (append->target.group != 0)
+			chat_mysql_places_keep_member(mysql->places, append->target.group,
+						      append->from, append->epoch);
+	}
 }
 
 struct mysql_sends *chat_mysql_sends_create(void)

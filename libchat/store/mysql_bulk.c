@@ -129,6 +129,7 @@ bool chat_mysql_bulk_insert(struct mysql *mysql, const struct mysql_message *mes
 
 	if (!bulk || count < BULK_MIN)
 		return false;
+	chat_mysql_trip_run(mysql);
 	for (size_t i = 0; i < count; i++) {
 		bulk_add(bulk, &messages[i]);
 		if (bulk->bytes >= MYSQL_TEXT_MAX)

@@ -225,14 +225,14 @@ void chat_mysql_text_matches(struct mysql *mysql, const struct mysql_matches *ma
 
 void chat_mysql_lane_leave(struct mysql_lanes *lanes, const struct chat_op *op)
 {
-	size_t place = lane_slot(op);
+	size_t place = lane_slot(op->lane);
 
 	lanes->left[place / 64] |= UINT64_C(1) << place % 64;
 }
 
 bool chat_mysql_lane_is_left(const struct mysql_lanes *lanes, const struct chat_op *op)
 {
-	size_t place = lane_slot(op);
+	size_t place = lane_slot(op->lane);
 
 	return (lanes->left[place / 64] >> place % 64 & 1) != 0;
 }

@@ -118,7 +118,7 @@ static struct slot *pool_slot(struct chat_pool *pool, const struct chat_op *op)
 {
 	bool conversation = (op->lane & (CHAT_LANE_DIRECT | CHAT_LANE_GROUP)) != 0;
 
-	return &pool->slots[lane_slot(op) + (conversation ? LANE_SLOTS : 0)];
+	return &pool->slots[lane_slot(op->lane) + (conversation ? LANE_SLOTS : 0)];
 }
 
 static int64_t now_ms(void)
@@ -147,7 +147,7 @@ static size_t pool_choose_writer(const struct chat_pool *pool, const struct chat
 	size_t first = op_is_urgent(op) || pool->writer_count == 1 ? 0 : 1, least = first;
 
 	if (first > 0 && !op_goes_together(op->kind))
-		return first + lane_slot(op) % (pool->writer_count - first);
+		return first + lane_slot(op->lane) % (pool->writer_count - first);
 	for (size_t i = first; i < pool->writer_count; i++) {
 		if (!lane_is_busy(&pool->lanes[i]))
 			return i;
@@ -416,10 +416,15 @@ static int pool_open_lane(struct chat_pool *pool, const struct chat_pool_config 
 			  enum lane_kind kind, struct chat_store_error *error)
 {
 	struct chat_backend *backend;
-	int err = kind == LANE_READER
-			  ? chat_sqlite_open_reader(pool->lanes[0].backend, &backend, error)
-			  : chat_backend_open(config->url, &config->limits, &backend, error);
+	int err;
 
+	if (pool->lane_count == 0)
+		err = chat_backend_open(config->url, &config->limits, &backend, error);
+	else if (kind == LANE_READER)
+		err = chat_sqlite_open_reader(pool->lanes[0].backend, &backend, error);
+	else
+		err = chat_mysql_open_beside(pool->lanes[0].backend, config->url, &config->limits,
+					     &backend, error);
 	if (err != 0)
 		return err;
 	err = pool_add_lane(pool, kind, backend);
@@ -490,7 +495,15 @@ static int pool_start(struct chat_pool *pool, unsigned hash_workers)
 	return err;
 }
 
-static const struct chat_store_ops pool_ops = {.submit = pool_submit};
+static void pool_heard(struct chat_store *store, uint64_t lane)
+{
+	struct chat_backend *first = ((struct chat_pool *)store)->lanes[0].backend;
+
+	if (first->ops->heard)
+		first->ops->heard(first, lane);
+}
+
+static const struct chat_store_ops pool_ops = {.submit = pool_submit, .heard = pool_heard};
 
 static struct chat_pool *pool_new(const struct chat_pool_config *config)
 {

@@ -72,6 +72,8 @@ bool chat_rule_places_find(struct db *db, const struct chat_op_append *append,
 /* What was appended, and the place as it is now, after it was looked for. It will be written; false: that is left to the caller. */
 bool chat_rule_places_keep(struct db *db, const struct chat_op_append *append,
 			   const struct rule_place *place);
+/* Whether what such an operation does, that is no APPEND, leaves true what is kept: who is a member, in what role, who has blocked whom. */
+bool chat_rule_leaves_places(enum chat_op_kind kind);
 /* To be called before a rule of that kind. */
 void chat_rule_places_before(struct db *db, enum chat_op_kind kind);
 /* Writes what is not written. To be called before the commit, of a transaction that has failed too. */

@@ -199,8 +199,7 @@ void chat_rule_places_forget(struct db *db)
 	places->generation++;
 }
 
-/* Whether what such an operation does leaves true what is kept: who is a member, in what role, who has blocked whom. */
-static bool leaves_places(enum chat_op_kind kind)
+bool chat_rule_leaves_places(enum chat_op_kind kind)
 {
 	switch (kind) {
 	case CHAT_OP_NODE_BEAT:
@@ -222,6 +221,6 @@ void chat_rule_places_before(struct db *db, enum chat_op_kind kind)
 	if (!db->places || kind == CHAT_OP_APPEND)
 		return;
 	chat_rule_places_write(db);
-	if (!leaves_places(kind))
+	if (!chat_rule_leaves_places(kind))
 		chat_rule_places_forget(db);
 }

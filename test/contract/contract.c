@@ -213,6 +213,7 @@ struct chat_op *append_new(enum chat_message_kind kind, chat_id from, struct cha
 	op->u.append.changes = changes;
 	op->u.append.text = V(text);
 	op->u.append.cid = V(cid);
+	op->lane = chat_lane_of(target.group, from, target.user);
 	return op;
 }
 

@@ -157,8 +157,7 @@ static void lane_of_conversation(struct chat_op *op)
 {
 	const struct chat_op_append *append = &op->u.append;
 
-	op->lane = append->target.group ? append->target.group | UINT64_C(1) << 63
-					: append->from + append->target.user;
+	op->lane = chat_lane_of(append->target.group, append->from, append->target.user);
 }
 
 /* --- Batches ----------------------------------------------------------------------------------------- */

@@ -60,21 +60,29 @@ static bool is_as_expected(struct store *store, struct chat_op **plan, size_t co
 	return same;
 }
 
+/* Mostly the same, which so remembers much when the other writes. */
+static struct chat_backend *backend_of(struct store *store)
+{
+	return store->elsewhere && chance_below(&store->chance, 16) == 0 ? store->elsewhere
+									 : store->backend;
+}
+
 static bool run_on(struct store *store, struct chat_op **plan, struct chat_op **expected,
 		   size_t count)
 {
 	bool together = store->mode == TOGETHER ||
 			(store->mode == EITHER && chance_below(&store->chance, 3) > 0);
+	struct chat_backend *backend = backend_of(store);
 	struct chat_op *ops[AUDIT_MAX];
 	bool good = true;
 
 	for (size_t i = 0; i < count; i++) {
 		ops[i] = plan_copy(plan[i], &store->ids);
 		if (!together)
-			chat_backend_run(store->backend, &ops[i], 1);
+			chat_backend_run(backend, &ops[i], 1);
 	}
 	if (together)
-		chat_backend_run(store->backend, ops, count);
+		chat_backend_run(backend, ops, count);
 	for (size_t i = 0; i < count; i++) {
 		store_learn(store, ops[i], expected[i]);
 		good = good && is_as_expected(store, plan, count, i, together, ops[i], expected[i]);

@@ -53,6 +53,7 @@ struct store {
 	bool is_kept; /* when it is closed */
 	struct chance chance;
 	struct chat_backend *backend;
+	struct chat_backend *elsewhere; /* another node's; NULL: nobody else writes there */
 	struct ids ids;
 };
 

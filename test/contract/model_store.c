@@ -202,12 +202,19 @@ void store_learn(struct store *store, const struct chat_op *op, const struct cha
 
 /* --- Stores ------------------------------------------------------------------------------------------ */
 
-static bool open_backend(struct store *store)
+static int open_mysql(struct store *store, struct chat_store_error *error)
 {
 	const char *url = getenv("CHAT_TEST_STORE");
+	int err = chat_mysql_open(url, &model_limits, &store->backend, error);
+
+	return err == 0 ? chat_mysql_open(url, &model_limits, &store->elsewhere, error) : err;
+}
+
+static bool open_backend(struct store *store)
+{
 	struct chat_store_error error = {""};
 	int err = strcmp(store->name, "mysql") == 0
-			  ? chat_mysql_open(url, &model_limits, &store->backend, &error)
+			  ? open_mysql(store, &error)
 			  : chat_sqlite_open(store->is_kept ? path : ":memory:", &model_limits,
 					     &store->backend, &error);
 
@@ -223,6 +230,13 @@ static bool add_store(const char *name, enum mode mode, bool is_kept, uint64_t s
 	*store = (struct store){.name = name, .mode = mode, .is_kept = is_kept};
 	chance_seed(&store->chance, seed);
 	return open_backend(store);
+}
+
+static void close_backend(struct store *store)
+{
+	chat_backend_destroy(store->backend);
+	chat_backend_destroy(store->elsewhere);
+	store->backend = store->elsewhere = NULL;
 }
 
 static void folder_remove(void)
@@ -276,10 +290,8 @@ bool stores_open(uint64_t seed)
 
 void stores_close(void)
 {
-	while (store_count > 0) {
-		chat_backend_destroy(stores[--store_count].backend);
-		stores[store_count].backend = NULL;
-	}
+	while (store_count > 0)
+		close_backend(&stores[--store_count]);
 	folder_remove();
 }
 
@@ -287,7 +299,6 @@ bool store_reopen(struct store *store)
 {
 	if (!store->is_kept)
 		return true;
-	chat_backend_destroy(store->backend);
-	store->backend = NULL;
+	close_backend(store);
 	return open_backend(store);
 }

@@ -156,7 +156,7 @@ static bool is_hash(const struct chat_op *op)
 
 static size_t pool_assign(struct pool *pool, const struct chat_op *op)
 {
-	size_t number = lane_slot(op);
+	size_t number = lane_slot(op->lane);
 	struct slot *slot = &pool->slots[number];
 
 	if (is_hash(op))
@@ -179,7 +179,7 @@ static void lane_take(struct pool *pool, struct lane *lane)
 	for (size_t seen = 0; *link && lane->batch_count < max && seen < SCAN_MAX; seen++) {
 		struct chat_op *op = *link;
 
-		if (lane->kind == LANE_WRITER && pool->slots[lane_slot(op)].reads > 0) {
+		if (lane->kind == LANE_WRITER && pool->slots[lane_slot(op->lane)].reads > 0) {
 			link = &op->next;
 			continue;
 		}
@@ -450,7 +450,7 @@ void pool_on_done(const struct event *event)
 		return;
 	pool = &server->pool;
 	for (size_t i = 0; i < lane->batch_count; i++) {
-		struct slot *slot = &pool->slots[lane_slot(lane->batch[i])];
+		struct slot *slot = &pool->slots[lane_slot(lane->batch[i]->lane)];
 
 		if (lane->kind == LANE_WRITER)
 			slot->writes--;

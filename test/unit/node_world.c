@@ -142,7 +142,13 @@ static int store_submit(struct chat_store *store, struct chat_op *op)
 	return 0;
 }
 
-static const struct chat_store_ops store_ops = {.submit = store_submit};
+static void store_heard(struct chat_store *store, uint64_t lane)
+{
+	(void)store;
+	world.told_of = lane;
+}
+
+static const struct chat_store_ops store_ops = {.submit = store_submit, .heard = store_heard};
 
 /* Whether one before it, which waits too, is of its lane. */
 static bool is_behind_lane(const struct chat_op *op)

@@ -63,6 +63,7 @@ struct world {
 	bool failing[CHAT_OP_COUNT];	   /* `unavailable`, and nothing was done */
 	bool losing[CHAT_OP_COUNT];	   /* `unavailable`, though it was done */
 	unsigned submitted[CHAT_OP_COUNT]; /* so far */
+	uint64_t told_of;		   /* the lane of which the store was told last */
 	struct peer peers[PEERS_MAX];
 	json_t *frame, *expected; /* what was heard last, and what should have been */
 };

@@ -125,6 +125,38 @@ static void elsewhere_sends(chat_id from, chat_id to, const char *text)
 	elsewhere(op, CHAT_CODE_OK);
 }
 
+/* --- What the store is told -------------------------------------------------------------------------- */
+
+static uint64_t told_of(struct bus_message message)
+{
+	world.told_of = 0;
+	hear_of(message);
+	return world.told_of;
+}
+
+/* Of conversations that others have changed, under the lane in which its own sends to them go. */
+static void test_store_is_told(void **state)
+{
+	struct peer *alice = login(ALICE, "a");
+	struct bus_message typing = {.kind = BUS_PUSH, .other = ALICE};
+
+	(void)state;
+	assert_int_equal(told_of((struct bus_message){
+				 .kind = BUS_MESSAGE, .user = BOB, .other = ALICE, .seq = 1}),
+			 chat_lane_of(0, ALICE, BOB));
+	assert_int_equal(told_of((struct bus_message){
+				 .kind = BUS_MESSAGE, .user = BOB, .group = 77, .seq = 1}),
+			 chat_lane_of(77, 0, 0));
+	assert_int_equal(
+		told_of((struct bus_message){.kind = BUS_MEMBER, .user = BOB, .group = 77}),
+		chat_lane_of(77, 0, 0));
+	assert_int_equal(told_of(typing), 0);
+	world.held[CHAT_OP_APPEND] = true;
+	say(alice, "'type':'send','id':1,'user':%d,'text':'hi'", BOB);
+	assert_int_equal(world.waiting->lane, chat_lane_of(0, ALICE, BOB));
+	release(CHAT_OP_APPEND);
+}
+
 /* --- Catch-up ---------------------------------------------------------------------------------------- */
 
 /*
@@ -835,6 +867,7 @@ static void test_login_unknown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		CLUSTER_CASE(test_store_is_told),
 		CLUSTER_CASE(test_store_lags),
 		CLUSTER_CASE(test_dissolution_overtaken),
 		CLUSTER_CASE(test_dissolution_untold),

@@ -387,6 +387,12 @@ struct chat_op_origin {
 #define CHAT_LANE_DIRECT (UINT64_C(1) << 62)
 #define CHAT_LANE_GROUP (UINT64_C(1) << 63)
 
+/* That of a group; or with 0 of two users, who share one. */
+static inline uint64_t chat_lane_of(uint64_t group, uint64_t a, uint64_t b)
+{
+	return group ? group | CHAT_LANE_GROUP : (a + b) | CHAT_LANE_DIRECT;
+}
+
 struct chat_op {
 	enum chat_op_kind kind;
 	enum chat_code code; /* out */

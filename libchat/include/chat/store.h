@@ -49,6 +49,8 @@ struct chat_backend_ops {
 	const char *name;
 	/* Executes the operations in order as one transaction; sets code and out of each. Blocks. */
 	void (*run)(struct chat_backend *backend, struct chat_op **ops, size_t count);
+	/* Of the store port, below; from any thread. NULL: nothing is remembered. */
+	void (*heard)(struct chat_backend *backend, uint64_t lane);
 	void (*destroy)(struct chat_backend *backend);
 };
 
@@ -99,6 +101,15 @@ CHAT_MUST_CHECK int chat_mysql_open(const char *url, const struct chat_store_lim
 				    struct chat_backend **out, struct chat_store_error *error);
 
 /*
+ * Another connection to the same database, beside one that chat_mysql_open has opened, and that is destroyed after it: what one
+ * remembers of the conversations in which it wrote the other knows. Each may be used from a thread of its own. Errors as of chat_mysql_open.
+ */
+CHAT_MUST_CHECK int chat_mysql_open_beside(struct chat_backend *first, const char *url,
+					   const struct chat_store_limits *limits,
+					   struct chat_backend **out,
+					   struct chat_store_error *error);
+
+/*
  * Makes the schema of a MySQL store, or brings it up to date; of any other store it does nothing, since that is done when
  * it opens. Several may try at once: they wait for one another. Errors as of chat_mysql_open.
  */
@@ -115,6 +126,11 @@ struct chat_store_ops {
 	 * caller's.
 	 */
 	int (*submit)(struct chat_store *store, struct chat_op *op);
+	/*
+	 * A hint: somebody else has written in the conversations of that lane, or changed who is a member. What the store remembers of
+	 * them is old. It would find out; this spares it the attempt. NULL: it remembers nothing, or it is the only one who writes.
+	 */
+	void (*heard)(struct chat_store *store, uint64_t lane);
 };
 
 struct chat_store {
