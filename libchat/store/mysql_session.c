@@ -3,8 +3,8 @@
  * Beginnings and ends of sessions, and what they missed, of many people together: three round trips whatever their number.
  *
  *   1  who has these tokens? (where there are any)
- *   2  the people, locked in one order; their devices, and who has the places
- *   3  tokens, devices, places as they are to be; how far each device is
+ *   2  the people, locked in one order; their devices, with their tokens, and who has the places
+ *   3  devices and places as they are to be; how far each device is
  *
  * Between the second and the third nobody else changes anything of theirs, so what the rules say (rules_session.c, rules_log.c) is
  * done to what was read, one operation after another in their order, and the outcome is written. A device that is new, a session
@@ -22,6 +22,9 @@ struct seat {
 	struct chat_view device;
 	bool exists; /* since: */
 	int64_t made_ms;
+	bool has_token; /* its hash, and until when it holds: */
+	struct rule_digest digest;
+	int64_t expires_ms;
 	bool is_held; /* by: */
 	struct chat_view node;
 	uint64_t session;
@@ -49,8 +52,6 @@ struct guest {
 	struct chat_view device;
 	struct rule_digest digest; /* the token's hash */
 	bool by_token;
-	bool is_known; /* the token is there, until: */
-	int64_t expires_ms;
 	struct person *person;
 	struct seat *seat;
 	struct guest *next; /* of its seat */
@@ -140,7 +141,7 @@ static uint64_t digest_number(const void *bytes)
 	return number;
 }
 
-/* The same token may come twice. */
+/* Whose it is, before it is locked. The same token may come twice. */
 static void visit_token(struct mysql *mysql, MYSQL_ROW row, const unsigned long *lengths)
 {
 	struct chat_view hash = mysql_row_view(row, lengths, 0),
@@ -153,8 +154,6 @@ static void visit_token(struct mysql *mysql, MYSQL_ROW row, const unsigned long 
 
 		if (!guest->by_token || memcmp(guest->digest.bytes, hash.data, hash.len) != 0)
 			continue;
-		guest->is_known = true;
-		guest->expires_ms = (int64_t)mysql_row_number(row, 3);
 		guest->user = mysql_row_number(row, 1);
 		if (chat_arena_copy(&guest->op->arena, device, &guest->device) != 0)
 			chat_db_fail(&mysql->db, "out of memory");
@@ -165,7 +164,7 @@ static void ask_tokens(struct mysql *mysql)
 {
 	struct mysql_sessions *sessions = mysql->sessions;
 	struct mysql_rows rows = {
-		.sql = "SELECT hash,user,device,expires_ms FROM token WHERE hash IN (",
+		.sql = "SELECT token,user,device FROM device WHERE token IN (",
 		.visit = visit_token};
 
 	for (size_t i = 0; i < sessions->tokens.count; i++) {
@@ -173,7 +172,6 @@ static void ask_tokens(struct mysql *mysql)
 
 		if (!guest->by_token)
 			continue;
-		guest->is_known = false;
 		chat_mysql_rows_next(mysql, &rows);
 		chat_mysql_text_hex(mysql, (struct chat_view){(const char *)guest->digest.bytes,
 							      sizeof(guest->digest)});
@@ -301,6 +299,10 @@ static void visit_device(struct mysql *mysql, MYSQL_ROW row, const unsigned long
 		return;
 	seat->exists = true;
 	seat->made_ms = (int64_t)mysql_row_number(row, 2);
+	seat->has_token = lengths[3] == sizeof(seat->digest);
+	if (seat->has_token)
+		memcpy(&seat->digest, row[3], sizeof(seat->digest));
+	seat->expires_ms = (int64_t)mysql_row_number(row, 4);
 }
 
 static void visit_place(struct mysql *mysql, MYSQL_ROW row, const unsigned long *lengths)
@@ -330,7 +332,8 @@ static void ask_devices(struct mysql *mysql)
 {
 	struct mysql_matches *guests = &mysql->sessions->guests;
 	struct mysql_rows rows = {
-		.sql = "SELECT user,device,made_ms FROM device WHERE (user,device) IN (",
+		.sql = "SELECT user,device,made_ms,token,expires_ms FROM device"
+		       " WHERE (user,device) IN (",
 		.visit = visit_device};
 
 	for (size_t i = 0; i < guests->count; i++) {
@@ -358,7 +361,6 @@ static void find_people(struct mysql *mysql)
 			    "SELECT id,name,hash FROM user FORCE INDEX(PRIMARY) WHERE id IN (");
 	chat_mysql_text_numbers(mysql, people);
 	chat_mysql_text(mysql, ") ORDER BY id FOR UPDATE");
-	ask_tokens(mysql);
 	ask_devices(mysql);
 	chat_mysql_trip_add(mysql, visit_place,
 			    "SELECT user,device,node,session FROM presence WHERE user IN (");
@@ -399,6 +401,19 @@ static bool token_is_to_be(struct mysql_sessions *sessions, const struct guest *
 	return false;
 }
 
+static bool same_digest(const struct rule_digest *a, const struct rule_digest *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+/* Whether its token is the device's still, behind the lock. */
+static bool token_stands(const struct guest *guest)
+{
+	const struct seat *seat = guest->seat;
+
+	return seat && seat->has_token && same_digest(&seat->digest, &guest->digest);
+}
+
 /* Whether the token, or the password that was verified, holds still. */
 static bool open_is_allowed(const struct guest *guest)
 {
@@ -409,13 +424,13 @@ static bool open_is_allowed(const struct guest *guest)
 		return false;
 	if (!guest->by_token)
 		return verified.len == 0 || chat_view_equal(verified, guest->person->hash);
-	if (!guest->is_known || seat->is_revoked)
+	if (!token_stands(guest) || seat->is_revoked)
 		return false;
 	/* What comes before in this transaction may have replaced it, or given it another end. */
-	if (seat->token && memcmp(&seat->token->digest, &guest->digest, sizeof(guest->digest)) != 0)
+	if (seat->token && !same_digest(&seat->token->digest, &guest->digest))
 		return false;
 	return guest->op->now_ms <
-	       (seat->token ? seat->token->op->u.session_open.token_expires_ms : guest->expires_ms);
+	       (seat->token ? seat->token->op->u.session_open.token_expires_ms : seat->expires_ms);
 }
 
 /* Whether the device is free, or is to be taken over. */
@@ -466,7 +481,7 @@ static void open_take(struct mysql *mysql, struct guest *guest)
 /* False: it is left to the rules. */
 static bool open_decide(struct mysql *mysql, struct guest *guest)
 {
-	if (guest->by_token && !guest->is_known && token_is_to_be(mysql->sessions, guest))
+	if (guest->by_token && !token_stands(guest) && token_is_to_be(mysql->sessions, guest))
 		return false;
 	if (!open_is_allowed(guest)) {
 		rule_refuse(guest->op, CHAT_CODE_INVALID_CREDENTIALS, NULL);
@@ -552,16 +567,6 @@ static void decide_all(struct mysql *mysql, bool *done)
 
 /* --- The third --------------------------------------------------------------------------------------- */
 
-static bool token_goes(const struct seat *seat)
-{
-	return seat->is_revoked;
-}
-
-static bool token_comes(const struct seat *seat)
-{
-	return seat->token != NULL;
-}
-
 static bool device_was_seen(const struct seat *seat)
 {
 	return seat->is_seen && seat->exists;
@@ -582,18 +587,24 @@ static bool state_is_asked(const struct seat *seat)
 	return seat->guests != NULL;
 }
 
-static void text_token(struct mysql *mysql, const struct seat *seat)
+static void text_token(struct mysql *mysql, const struct rule_digest *digest, int64_t expires_ms)
 {
 	chat_mysql_text(mysql, ",");
-	chat_mysql_text_hex(mysql, (struct chat_view){(const char *)seat->token->digest.bytes,
-						      sizeof(seat->token->digest)});
-	chat_mysql_text(mysql, ",%lld",
-			(long long)seat->token->op->u.session_open.token_expires_ms);
+	chat_mysql_text_hex(mysql,
+			    (struct chat_view){(const char *)digest->bytes, sizeof(*digest)});
+	chat_mysql_text(mysql, ",%lld", (long long)expires_ms);
 }
 
-static void text_since(struct mysql *mysql, const struct seat *seat)
+static void text_seen(struct mysql *mysql, const struct seat *seat)
 {
 	chat_mysql_text(mysql, ",%lld,%lld", (long long)seat->made_ms, (long long)seat->since_ms);
+	if (seat->token)
+		text_token(mysql, &seat->token->digest,
+			   seat->token->op->u.session_open.token_expires_ms);
+	else if (seat->has_token && !seat->is_revoked)
+		text_token(mysql, &seat->digest, seat->expires_ms);
+	else
+		chat_mysql_text(mysql, ",NULL,0");
 }
 
 static void text_place(struct mysql *mysql, const struct seat *seat)
@@ -634,11 +645,11 @@ static const struct change {
 	const char *end;
 	mysql_visit *visit;
 } changes[] = {
-	{token_goes, "DELETE FROM token WHERE (user,device) IN (", NULL, ")", NULL},
-	{token_comes, "INSERT INTO token(user,device,hash,expires_ms) VALUES ", text_token,
-	 " ON DUPLICATE KEY UPDATE hash=VALUES(hash),expires_ms=VALUES(expires_ms)", NULL},
-	{device_was_seen, "INSERT INTO device(user,device,made_ms,since_ms) VALUES ", text_since,
-	 " ON DUPLICATE KEY UPDATE since_ms=VALUES(since_ms)", NULL},
+	{device_was_seen,
+	 "INSERT INTO device(user,device,made_ms,since_ms,token,expires_ms) VALUES ", text_seen,
+	 " ON DUPLICATE KEY UPDATE since_ms=VALUES(since_ms),token=VALUES(token),"
+	 "expires_ms=VALUES(expires_ms)",
+	 NULL},
 	{place_goes, "DELETE FROM presence WHERE (user,device) IN (", NULL, ")", NULL},
 	{place_comes, "INSERT INTO presence(user,device,node,session) VALUES ", text_place,
 	 " ON DUPLICATE KEY UPDATE node=VALUES(node),session=VALUES(session)", NULL},

@@ -250,8 +250,8 @@ static enum chat_place sync_place(struct db *db, const struct chat_op *op,
 	}
 	/* It may have been removed, and another made that has its name. */
 	if (chat_db_number(db,
-			   "SELECT 1 FROM token t JOIN device d ON d.user=t.user AND"
-			   " d.device=t.device WHERE t.user=? AND t.device=? AND d.made_ms=?",
+			   "SELECT 1 FROM device WHERE user=? AND device=? AND made_ms=?"
+			   " AND token IS NOT NULL",
 			   "ivi", item->user, item->device, item->device_made_ms) == 0)
 		return CHAT_PLACE_GONE;
 	/* Nobody has it: it was only given up for dead. */

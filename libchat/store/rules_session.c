@@ -221,7 +221,7 @@ static bool token_find(struct db *db, struct chat_op *op)
 	struct chat_op_session_open *open = &op->u.session_open;
 	struct rule_digest hash;
 	struct db_rows *row =
-		chat_db_query(db, "SELECT user,device FROM token WHERE hash=? AND expires_ms>?",
+		chat_db_query(db, "SELECT user,device FROM device WHERE token=? AND expires_ms>?",
 			      "bi", chat_rule_token_hash(&hash, open->token), op->now_ms);
 
 	if (!chat_db_next(db, row))
@@ -230,23 +230,6 @@ static bool token_find(struct db *db, struct chat_op *op)
 	open->device = chat_db_view(db, row, 1, op);
 	chat_db_end(db, row);
 	return true;
-}
-
-/* A token that was logged in with holds on; by password there is a new one, and the device's last holds no more. */
-static void token_store(struct db *db, const struct chat_op_session_open *open, bool by_token)
-{
-	struct rule_digest digest;
-	struct chat_view hash = chat_rule_token_hash(&digest, open->token);
-
-	if (by_token) {
-		chat_db_run(db, "UPDATE token SET expires_ms=? WHERE hash=?", "ib",
-			    open->token_expires_ms, hash);
-		return;
-	}
-	chat_db_run(db, "DELETE FROM token WHERE user=? AND device=?", "iv", open->user,
-		    open->device);
-	chat_db_run(db, "INSERT INTO token(hash,user,device,expires_ms) VALUES(?,?,?,?)", "bivi",
-		    hash, open->user, open->device, open->token_expires_ms);
 }
 
 /* --- Login ------------------------------------------------------------------------------------------- */
@@ -309,6 +292,7 @@ static bool open_claim(struct db *db, struct chat_op *op)
 static bool device_create(struct db *db, struct chat_op *op)
 {
 	struct chat_op_session_open *open = &op->u.session_open;
+	struct rule_digest hash;
 
 	if (chat_db_number(db, "SELECT COUNT(*) FROM device WHERE user=?", "i", open->user) >=
 	    db->limits.devices) {
@@ -319,23 +303,29 @@ static bool device_create(struct db *db, struct chat_op *op)
 		    "REPLACE INTO mark(user,device,conversation,delivered_seq)"
 		    " SELECT user,?,conversation,delivered_seq FROM member WHERE user=?",
 		    "vi", open->device, open->user);
-	chat_db_run(db, "INSERT INTO device(user,device,made_ms,since_ms) VALUES(?,?,?,?)", "ivii",
-		    open->user, open->device, op->now_ms, op->now_ms);
+	chat_db_run(db,
+		    "INSERT INTO device(user,device,made_ms,since_ms,token,expires_ms)"
+		    " VALUES(?,?,?,?,?,?)",
+		    "iviibi", open->user, open->device, op->now_ms, op->now_ms,
+		    chat_rule_token_hash(&hash, open->token), open->token_expires_ms);
 	open->device_made_ms = op->now_ms;
 	return true;
 }
 
+/* A token that was logged in with holds on; by password there is a new one, and the device's last holds no more. */
 static bool open_device(struct db *db, struct chat_op *op)
 {
 	struct chat_op_session_open *open = &op->u.session_open;
+	struct rule_digest hash;
 
 	open->device_made_ms =
 		(int64_t)chat_db_number(db, "SELECT made_ms FROM device WHERE user=? AND device=?",
 					"iv", open->user, open->device);
 	if (open->device_made_ms == 0)
 		return device_create(db, op);
-	chat_db_run(db, "UPDATE device SET since_ms=? WHERE user=? AND device=?", "iiv", op->now_ms,
-		    open->user, open->device);
+	chat_db_run(db, "UPDATE device SET since_ms=?,token=?,expires_ms=? WHERE user=? AND device=?",
+		    "ibiiv", op->now_ms, chat_rule_token_hash(&hash, open->token),
+		    open->token_expires_ms, open->user, open->device);
 	return true;
 }
 
@@ -346,7 +336,6 @@ void chat_rule_session_open(struct db *db, struct chat_op *op)
 
 	if (!open_identify(db, op, by_token) || !open_claim(db, op) || !open_device(db, op))
 		return;
-	token_store(db, open, by_token);
 	chat_db_run(db, "REPLACE INTO presence(user,device,node,session) VALUES(?,?,?,?)", "ivvi",
 		    open->user, open->device, open->at.node, open->at.session);
 	open->marks = chat_rule_mark_states(db, op, open->user, open->device, false,
@@ -391,8 +380,8 @@ void chat_rule_session_close(struct db *db, struct chat_op *op)
 	chat_db_run(db, "DELETE FROM presence WHERE user=? AND device=?", "iv", close->user,
 		    close->device);
 	if (close->revoke)
-		chat_db_run(db, "DELETE FROM token WHERE user=? AND device=?", "iv", close->user,
-			    close->device);
+		chat_db_run(db, "UPDATE device SET token=NULL WHERE user=? AND device=?", "iv",
+			    close->user, close->device);
 	close->last = !chat_db_user_online(db, close->user, op->now_ms - (int64_t)close->lease_ms);
 }
 
@@ -442,8 +431,6 @@ void chat_rule_device_remove(struct db *db, struct chat_op *op)
 		chat_db_end(db, row);
 	}
 	chat_db_run(db, "DELETE FROM mark WHERE user=? AND device=?", "iv", remove->user,
-		    remove->device);
-	chat_db_run(db, "DELETE FROM token WHERE user=? AND device=?", "iv", remove->user,
 		    remove->device);
 	chat_db_run(db, "DELETE FROM presence WHERE user=? AND device=?", "iv", remove->user,
 		    remove->device);

@@ -93,7 +93,7 @@ void chat_rule_password_set(struct db *db, struct chat_op *op)
 		return;
 	}
 	chat_db_run(db, "UPDATE user SET hash=? WHERE id=?", "vi", set->hash, set->user);
-	chat_db_run(db, "DELETE FROM token WHERE user=? AND device<>?", "iv", set->user,
+	chat_db_run(db, "UPDATE device SET token=NULL WHERE user=? AND device<>?", "iv", set->user,
 		    set->device);
 	find_other_devices(db, op);
 	/* Their places go too: a session that is not told to go finds that out when it is asked about. */

@@ -11,20 +11,15 @@ CREATE TABLE IF NOT EXISTS user (
   UNIQUE KEY user_name (name_key)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
-CREATE TABLE IF NOT EXISTS token (
-  hash VARBINARY(32) NOT NULL PRIMARY KEY,
-  user BIGINT NOT NULL,
-  device VARBINARY(32) NOT NULL,
-  expires_ms BIGINT NOT NULL,
-  UNIQUE KEY token_device (user, device)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-
 CREATE TABLE IF NOT EXISTS device (
   user BIGINT NOT NULL,
   device VARBINARY(32) NOT NULL,
   made_ms BIGINT NOT NULL COMMENT 'tells it from another of that name that was removed',
   since_ms BIGINT NOT NULL,
-  PRIMARY KEY (user, device)
+  token VARBINARY(32) COMMENT 'its hash; NULL: none holds',
+  expires_ms BIGINT NOT NULL DEFAULT 0,
+  PRIMARY KEY (user, device),
+  UNIQUE KEY device_token (token)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS node (

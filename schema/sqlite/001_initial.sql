@@ -9,19 +9,13 @@ CREATE TABLE user (
   directs INTEGER NOT NULL DEFAULT 0 -- direct conversations that have begun
 );
 
-CREATE TABLE token (
-  hash BLOB NOT NULL PRIMARY KEY,
-  user INTEGER NOT NULL,
-  device TEXT NOT NULL,
-  expires_ms INTEGER NOT NULL,
-  UNIQUE (user, device)
-) WITHOUT ROWID;
-
 CREATE TABLE device (
   user INTEGER NOT NULL,
   device TEXT NOT NULL,
   made_ms INTEGER NOT NULL, -- tells it from another of that name that was removed
   since_ms INTEGER NOT NULL,
+  token BLOB UNIQUE, -- its hash; NULL: none holds
+  expires_ms INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (user, device)
 ) WITHOUT ROWID;
 

@@ -181,7 +181,7 @@ static bool has_place(const struct device *device)
 /* A device that was removed, or whose password was changed elsewhere, has no token: it is not to be online. */
 static bool has_token(const struct device *device)
 {
-	sqlite3_stmt *row = query("SELECT user,device FROM token");
+	sqlite3_stmt *row = query("SELECT user,device FROM device WHERE token IS NOT NULL");
 	bool found = false;
 
 	while (!found && sqlite3_step(row) == SQLITE_ROW)
