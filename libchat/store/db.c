@@ -200,7 +200,7 @@ enum chat_friend_state chat_db_friend_state(struct db *db, chat_id user, chat_id
 bool chat_db_user_online(struct db *db, chat_id user, int64_t alive_since_ms)
 {
 	return chat_db_number(db,
-			      "SELECT 1 FROM presence p JOIN node n ON n.name=p.node"
+			      "SELECT 1 FROM device p JOIN node n ON n.name=p.node"
 			      " WHERE p.user=? AND n.beat_ms>? LIMIT 1",
 			      "ii", user, alive_since_ms) != 0;
 }

@@ -109,7 +109,7 @@ static void tells_ask(struct mysql *mysql)
 
 	if (tells->going.count > 0) {
 		chat_mysql_trip_add(mysql, visit_place,
-				    "SELECT p.user,n.beat_ms FROM presence p JOIN node n"
+				    "SELECT p.user,n.beat_ms FROM device p JOIN node n"
 				    " ON n.name=p.node WHERE p.user IN (");
 		chat_mysql_text_numbers(mysql, &tells->going);
 		chat_mysql_text(mysql, ")");
@@ -117,7 +117,7 @@ static void tells_ask(struct mysql *mysql)
 	chat_mysql_trip_add(
 		mysql, visit_friend,
 		"SELECT f.user,f.other,u.name,n.beat_ms FROM friendship f FORCE INDEX(PRIMARY)"
-		" STRAIGHT_JOIN user u ON u.id=f.other STRAIGHT_JOIN presence p ON p.user=f.other"
+		" STRAIGHT_JOIN user u ON u.id=f.other STRAIGHT_JOIN device p ON p.user=f.other"
 		" STRAIGHT_JOIN node n ON n.name=p.node WHERE f.user IN (");
 	chat_mysql_text_numbers(mysql, &tells->people);
 	chat_mysql_text(mysql, ") AND f.state=%d ORDER BY f.user,f.other", CHAT_FRIEND_FRIENDS);

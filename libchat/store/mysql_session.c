@@ -3,8 +3,8 @@
  * Beginnings and ends of sessions, and what they missed, of many people together: three round trips whatever their number.
  *
  *   1  who has these tokens? (where there are any)
- *   2  the people, locked in one order; their devices, with their tokens, and who has the places
- *   3  devices and places as they are to be; how far each device is
+ *   2  the people, locked in one order; their devices, with their tokens, and who has their places
+ *   3  devices as they are to be; how far each device is
  *
  * Between the second and the third nobody else changes anything of theirs, so what the rules say (rules_session.c, rules_log.c) is
  * done to what was read, one operation after another in their order, and the outcome is written. A device that is new, a session
@@ -28,7 +28,6 @@ struct seat {
 	bool is_held; /* by: */
 	struct chat_view node;
 	uint64_t session;
-	bool moves;   /* who holds it has changed */
 	bool is_seen; /* at: */
 	int64_t since_ms;
 	const struct guest *token; /* with whose token it was logged in; NULL: as it was, or */
@@ -163,9 +162,8 @@ static void visit_token(struct mysql *mysql, MYSQL_ROW row, const unsigned long 
 static void ask_tokens(struct mysql *mysql)
 {
 	struct mysql_sessions *sessions = mysql->sessions;
-	struct mysql_rows rows = {
-		.sql = "SELECT token,user,device FROM device WHERE token IN (",
-		.visit = visit_token};
+	struct mysql_rows rows = {.sql = "SELECT token,user,device FROM device WHERE token IN (",
+				  .visit = visit_token};
 
 	for (size_t i = 0; i < sessions->tokens.count; i++) {
 		struct guest *guest = sessions->tokens.items[i].item;
@@ -303,17 +301,10 @@ static void visit_device(struct mysql *mysql, MYSQL_ROW row, const unsigned long
 	if (seat->has_token)
 		memcpy(&seat->digest, row[3], sizeof(seat->digest));
 	seat->expires_ms = (int64_t)mysql_row_number(row, 4);
-}
-
-static void visit_place(struct mysql *mysql, MYSQL_ROW row, const unsigned long *lengths)
-{
-	struct seat *seat = seat_of_row(mysql, row, lengths);
-
-	if (!seat)
-		return;
-	seat->is_held = true;
-	seat->node = keep_view(mysql, mysql_row_view(row, lengths, 2));
-	seat->session = mysql_row_number(row, 3);
+	seat->is_held = row[5] != NULL;
+	if (seat->is_held)
+		seat->node = keep_view(mysql, mysql_row_view(row, lengths, 5));
+	seat->session = mysql_row_number(row, 6);
 }
 
 static void visit_node(struct mysql *mysql, MYSQL_ROW row, const unsigned long *lengths)
@@ -326,26 +317,6 @@ static void visit_node(struct mysql *mysql, MYSQL_ROW row, const unsigned long *
 	beat->ms = row[1] ? strtoll(row[1], NULL, 10) : 0;
 	beat->next = mysql->sessions->beats;
 	mysql->sessions->beats = beat;
-}
-
-static void ask_devices(struct mysql *mysql)
-{
-	struct mysql_matches *guests = &mysql->sessions->guests;
-	struct mysql_rows rows = {
-		.sql = "SELECT user,device,made_ms,token,expires_ms FROM device"
-		       " WHERE (user,device) IN (",
-		.visit = visit_device};
-
-	for (size_t i = 0; i < guests->count; i++) {
-		const struct guest *guest = guests->items[i].item;
-
-		if (guest->item)
-			continue;
-		chat_mysql_rows_next(mysql, &rows);
-		chat_mysql_text_device(mysql, guest->user, guest->device);
-		chat_mysql_text(mysql, ")");
-	}
-	chat_mysql_rows_end(mysql, &rows, ")");
 }
 
 /* The users' locks come first, in their order; what is read after them stands. */
@@ -361,9 +332,9 @@ static void find_people(struct mysql *mysql)
 			    "SELECT id,name,hash FROM user FORCE INDEX(PRIMARY) WHERE id IN (");
 	chat_mysql_text_numbers(mysql, people);
 	chat_mysql_text(mysql, ") ORDER BY id FOR UPDATE");
-	ask_devices(mysql);
-	chat_mysql_trip_add(mysql, visit_place,
-			    "SELECT user,device,node,session FROM presence WHERE user IN (");
+	chat_mysql_trip_add(mysql, visit_device,
+			    "SELECT user,device,made_ms,token,expires_ms,node,session FROM device"
+			    " WHERE user IN (");
 	chat_mysql_text_numbers(mysql, people);
 	chat_mysql_text(mysql, ")");
 	chat_mysql_trip_add(mysql, visit_node, "SELECT name,beat_ms FROM node");
@@ -468,7 +439,7 @@ static void open_take(struct mysql *mysql, struct guest *guest)
 		rule_refuse(guest->op, CHAT_CODE_ALREADY_ONLINE, NULL);
 		return;
 	}
-	seat->is_held = seat->moves = seat->is_seen = true;
+	seat->is_held = seat->is_seen = true;
 	seat->node = open->at.node;
 	seat->session = open->at.session;
 	seat->since_ms = guest->op->now_ms;
@@ -502,7 +473,6 @@ static void close_decide(struct mysql *mysql, struct guest *guest)
 	close->taken = seat->is_held && !seat_is(seat, close->at.node, close->at.session);
 	if (close->taken)
 		return;
-	seat->moves = seat->moves || seat->is_held;
 	seat->is_held = false;
 	seat->is_seen = true;
 	seat->since_ms = guest->op->now_ms;
@@ -572,16 +542,6 @@ static bool device_was_seen(const struct seat *seat)
 	return seat->is_seen && seat->exists;
 }
 
-static bool place_goes(const struct seat *seat)
-{
-	return seat->moves && !seat->is_held;
-}
-
-static bool place_comes(const struct seat *seat)
-{
-	return seat->moves && seat->is_held;
-}
-
 static bool state_is_asked(const struct seat *seat)
 {
 	return seat->guests != NULL;
@@ -605,13 +565,9 @@ static void text_seen(struct mysql *mysql, const struct seat *seat)
 		text_token(mysql, &seat->digest, seat->expires_ms);
 	else
 		chat_mysql_text(mysql, ",NULL,0");
-}
-
-static void text_place(struct mysql *mysql, const struct seat *seat)
-{
 	chat_mysql_text(mysql, ",");
-	chat_mysql_text_quote(mysql, seat->node);
-	chat_mysql_text(mysql, ",%llu", mysql_number(seat->session));
+	chat_mysql_text_quote(mysql, seat->is_held ? seat->node : (struct chat_view){0});
+	chat_mysql_text(mysql, ",%llu", mysql_number(seat->is_held ? seat->session : 0));
 }
 
 static void visit_state(struct mysql *mysql, MYSQL_ROW row, const unsigned long *lengths)
@@ -646,13 +602,11 @@ static const struct change {
 	mysql_visit *visit;
 } changes[] = {
 	{device_was_seen,
-	 "INSERT INTO device(user,device,made_ms,since_ms,token,expires_ms) VALUES ", text_seen,
+	 "INSERT INTO device(user,device,made_ms,since_ms,token,expires_ms,node,session) VALUES ",
+	 text_seen,
 	 " ON DUPLICATE KEY UPDATE since_ms=VALUES(since_ms),token=VALUES(token),"
-	 "expires_ms=VALUES(expires_ms)",
+	 "expires_ms=VALUES(expires_ms),node=VALUES(node),session=VALUES(session)",
 	 NULL},
-	{place_goes, "DELETE FROM presence WHERE (user,device) IN (", NULL, ")", NULL},
-	{place_comes, "INSERT INTO presence(user,device,node,session) VALUES ", text_place,
-	 " ON DUPLICATE KEY UPDATE node=VALUES(node),session=VALUES(session)", NULL},
 	{state_is_asked,
 	 "SELECT d.user,d.device," RULE_MARK_STATE " FROM device d STRAIGHT_JOIN member m"
 	 " ON m.user=d.user STRAIGHT_JOIN conversation c ON c.id=m.conversation LEFT JOIN mark k"

@@ -190,12 +190,12 @@ static struct db_rows *friends_query(struct db *db, const struct chat_op *op)
 			"SELECT f.other,u.name,f.state,1 FROM friendship f JOIN user u ON"
 			" u.id=f.other WHERE f.user=? AND f.other>? AND f.state=? AND "
 			"EXISTS(SELECT 1"
-			" FROM presence p JOIN node n ON n.name=p.node WHERE p.user=f.other"
+			" FROM device p JOIN node n ON n.name=p.node WHERE p.user=f.other"
 			" AND n.beat_ms>?) ORDER BY f.other LIMIT ?",
 			"iinii", page->user, page->after, CHAT_FRIEND_FRIENDS, alive_since_ms,
 			limit);
 	return chat_db_query(db,
-			     "SELECT f.other,u.name,f.state,EXISTS(SELECT 1 FROM presence p"
+			     "SELECT f.other,u.name,f.state,EXISTS(SELECT 1 FROM device p"
 			     " JOIN node n ON n.name=p.node WHERE p.user=f.other AND n.beat_ms>?)"
 			     " FROM friendship f JOIN user u ON u.id=f.other"
 			     " WHERE f.user=? AND f.other>? ORDER BY f.other LIMIT ?",

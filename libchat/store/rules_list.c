@@ -12,14 +12,13 @@ void chat_rule_group_members(struct db *db, struct chat_op *op)
 	op->code = chat_db_resolve(db, page->user, (struct chat_target){.group = page->group}, &id);
 	if (op->code != CHAT_CODE_OK)
 		return;
-	row = chat_db_query(
-		db,
-		"SELECT m.user,u.name,m.role,EXISTS(SELECT 1 FROM presence p JOIN node n"
-		" ON n.name=p.node WHERE p.user=m.user AND n.beat_ms>?) FROM member m"
-		" JOIN user u ON u.id=m.user WHERE m.conversation=? AND m.user>?"
-		" ORDER BY m.user LIMIT ?",
-		"iiii", op->now_ms - (int64_t)page->lease_ms, id, page->after,
-		(uint64_t)page->limit + 1);
+	row = chat_db_query(db,
+			    "SELECT m.user,u.name,m.role,EXISTS(SELECT 1 FROM device p JOIN node n"
+			    " ON n.name=p.node WHERE p.user=m.user AND n.beat_ms>?) FROM member m"
+			    " JOIN user u ON u.id=m.user WHERE m.conversation=? AND m.user>?"
+			    " ORDER BY m.user LIMIT ?",
+			    "iiii", op->now_ms - (int64_t)page->lease_ms, id, page->after,
+			    (uint64_t)page->limit + 1);
 	page->items = chat_db_array(db, op, page->limit, sizeof(*page->items));
 	while (page->items && chat_db_next(db, row)) {
 		struct chat_member *item;

@@ -241,7 +241,8 @@ static enum chat_place sync_place(struct db *db, const struct chat_op *op,
 
 	chat_db_lock_user(db, item->user);
 	row = chat_db_query(db,
-			    "SELECT node=? AND session=? FROM presence WHERE user=? AND device=?",
+			    "SELECT node=? AND session=? FROM device WHERE user=? AND device=?"
+			    " AND node IS NOT NULL",
 			    "viiv", op->u.sync.node, item->session, item->user, item->device);
 	if (chat_db_next(db, row)) {
 		held = chat_db_u64(db, row, 0) != 0;
@@ -257,8 +258,8 @@ static enum chat_place sync_place(struct db *db, const struct chat_op *op,
 	/* Nobody has it: it was only given up for dead. */
 	item->first =
 		!chat_db_user_online(db, item->user, op->now_ms - (int64_t)op->u.sync.lease_ms);
-	chat_db_run(db, "REPLACE INTO presence(user,device,node,session) VALUES(?,?,?,?)", "ivvi",
-		    item->user, item->device, op->u.sync.node, item->session);
+	chat_db_run(db, "UPDATE device SET node=?,session=? WHERE user=? AND device=?", "viiv",
+		    op->u.sync.node, item->session, item->user, item->device);
 	item->reclaimed = true;
 	return CHAT_PLACE_HELD;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Nodes, sessions, devices. Presence is a lease: a user is online where a row of presence names a node whose
+ * Nodes, sessions, devices. Presence is a lease: a user is online where one of their devices names a node whose
  * heartbeat is younger than the lease.
  */
 #include "store/rules.h"
@@ -22,8 +22,8 @@ static void node_left(struct db *db, struct chat_op *op)
 	struct db_list list = {.item_size = sizeof(*node->left)};
 	struct db_rows *row = chat_db_query(
 		db,
-		"SELECT user FROM presence WHERE node=? AND session<?"
-		" UNION SELECT user FROM presence WHERE node=? AND session>=?",
+		"SELECT user FROM device WHERE node=? AND session<?"
+		" UNION SELECT user FROM device WHERE node=? AND session>=?",
 		"vivi", node->node, node->first_session, node->node, node->end_session);
 
 	while (chat_db_next(db, row)) {
@@ -43,12 +43,13 @@ static void node_clear(struct db *db, struct chat_view node, uint64_t first, uin
 		chat_db_number(db, "SELECT " BEAT_LAST " FROM node WHERE name=?", "v", node);
 
 	chat_db_run(db,
-		    "UPDATE device SET since_ms=? WHERE since_ms<? AND (user,device) IN"
-		    " (SELECT user,device FROM presence WHERE node=?"
-		    " AND (session<? OR session>=?))",
+		    "UPDATE device SET since_ms=? WHERE since_ms<? AND node=?"
+		    " AND (session<? OR session>=?)",
 		    "iivii", beat_ms, beat_ms, node, first, end);
-	chat_db_run(db, "DELETE FROM presence WHERE node=? AND (session<? OR session>=?)", "vii",
-		    node, first, end);
+	chat_db_run(db,
+		    "UPDATE device SET node=NULL,session=0 WHERE node=?"
+		    " AND (session<? OR session>=?)",
+		    "vii", node, first, end);
 }
 
 static void node_write(struct db *db, struct chat_op *op)
@@ -74,7 +75,7 @@ static void node_look(struct db *db, struct chat_op *op)
 	struct db_rows *row = chat_db_query(
 		db,
 		"SELECT n.name,n.started_ms,n.beat_ms,"
-		"EXISTS(SELECT 1 FROM presence p WHERE p.node=n.name) FROM node n WHERE n.name<>?",
+		"EXISTS(SELECT 1 FROM device p WHERE p.node=n.name) FROM node n WHERE n.name<>?",
 		"v", node->node);
 
 	while (chat_db_next(db, row)) {
@@ -164,7 +165,7 @@ static struct db_list reap_find(struct db *db, struct chat_op *op)
 {
 	struct db_list list = {.item_size = sizeof(struct reaped)};
 	struct db_rows *row = chat_db_query(db,
-					    "SELECT user,device,session FROM presence WHERE node=?"
+					    "SELECT user,device,session FROM device WHERE node=?"
 					    " ORDER BY user,device LIMIT ?",
 					    "vi", op->u.reap.node, (uint64_t)op->u.reap.limit);
 
@@ -191,10 +192,10 @@ void chat_rule_node_reap(struct db *db, struct chat_op *op)
 		chat_db_run(db,
 			    "UPDATE device SET since_ms=? WHERE user=? AND device=? AND since_ms<?",
 			    "iivi", beat_ms, items[i].user, items[i].device, beat_ms);
-		/* Where a login has taken it over meanwhile there is nothing to delete. */
+		/* Where a login has taken it over meanwhile there is nothing to clear. */
 		chat_db_run(db,
-			    "DELETE FROM presence WHERE user=? AND device=? AND node=? AND"
-			    " session=?",
+			    "UPDATE device SET node=NULL,session=0 WHERE user=? AND device=?"
+			    " AND node=? AND session=?",
 			    "ivvi", items[i].user, items[i].device, reap->node, items[i].session);
 		if (i > 0 && items[i - 1].user == items[i].user)
 			continue;
@@ -269,7 +270,7 @@ static bool open_claim(struct db *db, struct chat_op *op)
 	struct chat_op_session_open *open = &op->u.session_open;
 	struct db_rows *row = chat_db_query(
 		db,
-		"SELECT p.device=?,p.node,p.session FROM presence p JOIN node n ON n.name=p.node"
+		"SELECT p.device=?,p.node,p.session FROM device p JOIN node n ON n.name=p.node"
 		" WHERE p.user=? AND n.beat_ms>? AND NOT (p.node=? AND p.session=?)",
 		"viivi", open->device, open->user, op->now_ms - (int64_t)open->lease_ms,
 		open->at.node, open->stale);
@@ -304,10 +305,11 @@ static bool device_create(struct db *db, struct chat_op *op)
 		    " SELECT user,?,conversation,delivered_seq FROM member WHERE user=?",
 		    "vi", open->device, open->user);
 	chat_db_run(db,
-		    "INSERT INTO device(user,device,made_ms,since_ms,token,expires_ms)"
-		    " VALUES(?,?,?,?,?,?)",
-		    "iviibi", open->user, open->device, op->now_ms, op->now_ms,
-		    chat_rule_token_hash(&hash, open->token), open->token_expires_ms);
+		    "INSERT INTO device(user,device,made_ms,since_ms,token,expires_ms,node,session)"
+		    " VALUES(?,?,?,?,?,?,?,?)",
+		    "iviibivi", open->user, open->device, op->now_ms, op->now_ms,
+		    chat_rule_token_hash(&hash, open->token), open->token_expires_ms, open->at.node,
+		    open->at.session);
 	open->device_made_ms = op->now_ms;
 	return true;
 }
@@ -323,9 +325,12 @@ static bool open_device(struct db *db, struct chat_op *op)
 					"iv", open->user, open->device);
 	if (open->device_made_ms == 0)
 		return device_create(db, op);
-	chat_db_run(db, "UPDATE device SET since_ms=?,token=?,expires_ms=? WHERE user=? AND device=?",
-		    "ibiiv", op->now_ms, chat_rule_token_hash(&hash, open->token),
-		    open->token_expires_ms, open->user, open->device);
+	chat_db_run(db,
+		    "UPDATE device SET since_ms=?,token=?,expires_ms=?,node=?,session=?"
+		    " WHERE user=? AND device=?",
+		    "ibiviiv", op->now_ms, chat_rule_token_hash(&hash, open->token),
+		    open->token_expires_ms, open->at.node, open->at.session, open->user,
+		    open->device);
 	return true;
 }
 
@@ -336,8 +341,6 @@ void chat_rule_session_open(struct db *db, struct chat_op *op)
 
 	if (!open_identify(db, op, by_token) || !open_claim(db, op) || !open_device(db, op))
 		return;
-	chat_db_run(db, "REPLACE INTO presence(user,device,node,session) VALUES(?,?,?,?)", "ivvi",
-		    open->user, open->device, open->at.node, open->at.session);
 	open->marks = chat_rule_mark_states(db, op, open->user, open->device, false,
 					    &open->mark_count, &open->pending);
 }
@@ -349,8 +352,8 @@ static bool close_find(struct db *db, struct chat_op *op)
 {
 	struct chat_op_session_close *close = &op->u.session_close;
 	struct db_rows *row =
-		chat_db_query(db, "SELECT user,device FROM presence WHERE node=? AND session=?",
-			      "vi", close->at.node, close->at.session);
+		chat_db_query(db, "SELECT user,device FROM device WHERE node=? AND session=?", "vi",
+			      close->at.node, close->at.session);
 
 	if (!chat_db_next(db, row))
 		return false;
@@ -369,16 +372,15 @@ void chat_rule_session_close(struct db *db, struct chat_op *op)
 	chat_db_lock_user(db, close->user);
 	/* Somebody else's by now: a later login took it over, and with it the token. */
 	close->taken = chat_db_number(db,
-				      "SELECT 1 FROM presence WHERE user=? AND device=?"
-				      " AND NOT (node=? AND session=?)",
+				      "SELECT 1 FROM device WHERE user=? AND device=?"
+				      " AND node IS NOT NULL AND NOT (node=? AND session=?)",
 				      "ivvi", close->user, close->device, close->at.node,
 				      close->at.session) != 0;
 	if (close->taken)
 		return;
-	chat_db_run(db, "UPDATE device SET since_ms=? WHERE user=? AND device=?", "iiv", op->now_ms,
-		    close->user, close->device);
-	chat_db_run(db, "DELETE FROM presence WHERE user=? AND device=?", "iv", close->user,
-		    close->device);
+	chat_db_run(db,
+		    "UPDATE device SET since_ms=?,node=NULL,session=0 WHERE user=? AND device=?",
+		    "iiv", op->now_ms, close->user, close->device);
 	if (close->revoke)
 		chat_db_run(db, "UPDATE device SET token=NULL WHERE user=? AND device=?", "iv",
 			    close->user, close->device);
@@ -391,12 +393,12 @@ void chat_rule_devices(struct db *db, struct chat_op *op)
 {
 	struct chat_op_devices *devices = &op->u.devices;
 	struct db_list list = {.item_size = sizeof(*devices->items)};
-	struct db_rows *row = chat_db_query(
-		db,
-		"SELECT d.device,d.since_ms,EXISTS(SELECT 1 FROM presence p JOIN node n"
-		" ON n.name=p.node WHERE p.user=d.user AND p.device=d.device AND n.beat_ms>?)"
-		" FROM device d WHERE d.user=? ORDER BY d.device",
-		"ii", op->now_ms - (int64_t)devices->lease_ms, devices->user);
+	struct db_rows *row =
+		chat_db_query(db,
+			      "SELECT d.device,d.since_ms,"
+			      "EXISTS(SELECT 1 FROM node n WHERE n.name=d.node AND n.beat_ms>?)"
+			      " FROM device d WHERE d.user=? ORDER BY d.device",
+			      "ii", op->now_ms - (int64_t)devices->lease_ms, devices->user);
 
 	while (chat_db_next(db, row)) {
 		struct chat_device device = {
@@ -423,16 +425,16 @@ void chat_rule_device_remove(struct db *db, struct chat_op *op)
 		rule_refuse(op, CHAT_CODE_CONFLICT, "there is no such device");
 		return;
 	}
-	row = chat_db_query(db, "SELECT node,session FROM presence WHERE user=? AND device=?", "iv",
-			    remove->user, remove->device);
+	row = chat_db_query(db,
+			    "SELECT node,session FROM device WHERE user=? AND device=?"
+			    " AND node IS NOT NULL",
+			    "iv", remove->user, remove->device);
 	if (chat_db_next(db, row)) {
 		remove->holder.node = chat_db_view(db, row, 0, op);
 		remove->holder.session = chat_db_u64(db, row, 1);
 		chat_db_end(db, row);
 	}
 	chat_db_run(db, "DELETE FROM mark WHERE user=? AND device=?", "iv", remove->user,
-		    remove->device);
-	chat_db_run(db, "DELETE FROM presence WHERE user=? AND device=?", "iv", remove->user,
 		    remove->device);
 	chat_db_run(db, "DELETE FROM device WHERE user=? AND device=?", "iv", remove->user,
 		    remove->device);

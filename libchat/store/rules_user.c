@@ -64,9 +64,11 @@ static void find_other_devices(struct db *db, struct chat_op *op)
 {
 	struct chat_op_password_set *set = &op->u.password_set;
 	struct db_list list = {.item_size = sizeof(*set->revoked)};
-	struct db_rows *row = chat_db_query(
-		db, "SELECT device,node,session FROM presence WHERE user=? AND device<>?", "iv",
-		set->user, set->device);
+	struct db_rows *row =
+		chat_db_query(db,
+			      "SELECT device,node,session FROM device WHERE user=? AND device<>?"
+			      " AND node IS NOT NULL",
+			      "iv", set->user, set->device);
 
 	while (chat_db_next(db, row)) {
 		struct chat_device_at at = {
@@ -93,14 +95,12 @@ void chat_rule_password_set(struct db *db, struct chat_op *op)
 		return;
 	}
 	chat_db_run(db, "UPDATE user SET hash=? WHERE id=?", "vi", set->hash, set->user);
-	chat_db_run(db, "UPDATE device SET token=NULL WHERE user=? AND device<>?", "iv", set->user,
-		    set->device);
 	find_other_devices(db, op);
 	/* Their places go too: a session that is not told to go finds that out when it is asked about. */
 	chat_db_run(db,
-		    "UPDATE device SET since_ms=? WHERE user=? AND device<>? AND device IN"
-		    " (SELECT device FROM presence WHERE user=?)",
-		    "iivi", op->now_ms, set->user, set->device, set->user);
-	chat_db_run(db, "DELETE FROM presence WHERE user=? AND device<>?", "iv", set->user,
-		    set->device);
+		    "UPDATE device SET since_ms=? WHERE user=? AND device<>? AND node IS NOT NULL",
+		    "iiv", op->now_ms, set->user, set->device);
+	chat_db_run(db,
+		    "UPDATE device SET token=NULL,node=NULL,session=0 WHERE user=? AND device<>?",
+		    "iv", set->user, set->device);
 }

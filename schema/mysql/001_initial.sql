@@ -11,6 +11,7 @@ CREATE TABLE IF NOT EXISTS user (
   UNIQUE KEY user_name (name_key)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
+-- A device of a user's, its token, and its place: who is online where.
 CREATE TABLE IF NOT EXISTS device (
   user BIGINT NOT NULL,
   device VARBINARY(32) NOT NULL,
@@ -18,23 +19,17 @@ CREATE TABLE IF NOT EXISTS device (
   since_ms BIGINT NOT NULL,
   token VARBINARY(32) COMMENT 'its hash; NULL: none holds',
   expires_ms BIGINT NOT NULL DEFAULT 0,
+  node VARBINARY(64) COMMENT 'where it is online; NULL: nowhere',
+  session BIGINT NOT NULL DEFAULT 0 COMMENT 'and by which session',
   PRIMARY KEY (user, device),
-  UNIQUE KEY device_token (token)
+  UNIQUE KEY device_token (token),
+  KEY device_node (node, session)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS node (
   name VARBINARY(64) NOT NULL PRIMARY KEY,
   started_ms BIGINT NOT NULL COMMENT 'tells one life of the node from another',
   beat_ms BIGINT NOT NULL
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-
-CREATE TABLE IF NOT EXISTS presence (
-  user BIGINT NOT NULL,
-  device VARBINARY(32) NOT NULL,
-  node VARBINARY(64) NOT NULL,
-  session BIGINT NOT NULL,
-  PRIMARY KEY (user, device),
-  KEY presence_node (node, session)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS friendship (

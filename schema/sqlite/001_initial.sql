@@ -9,6 +9,7 @@ CREATE TABLE user (
   directs INTEGER NOT NULL DEFAULT 0 -- direct conversations that have begun
 );
 
+-- A device of a user's, its token, and its place: who is online where.
 CREATE TABLE device (
   user INTEGER NOT NULL,
   device TEXT NOT NULL,
@@ -16,23 +17,17 @@ CREATE TABLE device (
   since_ms INTEGER NOT NULL,
   token BLOB UNIQUE, -- its hash; NULL: none holds
   expires_ms INTEGER NOT NULL DEFAULT 0,
+  node TEXT, -- where it is online; NULL: nowhere
+  session INTEGER NOT NULL DEFAULT 0, -- and by which session
   PRIMARY KEY (user, device)
 ) WITHOUT ROWID;
+CREATE INDEX device_node ON device (node, session) WHERE node IS NOT NULL;
 
 CREATE TABLE node (
   name TEXT NOT NULL PRIMARY KEY,
   started_ms INTEGER NOT NULL, -- tells one life of the node from another
   beat_ms INTEGER NOT NULL
 ) WITHOUT ROWID;
-
-CREATE TABLE presence (
-  user INTEGER NOT NULL,
-  device TEXT NOT NULL,
-  node TEXT NOT NULL,
-  session INTEGER NOT NULL,
-  PRIMARY KEY (user, device)
-) WITHOUT ROWID;
-CREATE INDEX presence_node ON presence (node, session);
 
 CREATE TABLE friendship (
   user INTEGER NOT NULL,

@@ -166,7 +166,8 @@ static bool is_settled(struct device *device)
 static bool has_place(const struct device *device)
 {
 	const struct link *link = link_get(device->link);
-	sqlite3_stmt *row = query("SELECT user,device,node,session FROM presence");
+	sqlite3_stmt *row =
+		query("SELECT user,device,node,session FROM device WHERE node IS NOT NULL");
 	bool found = false;
 
 	while (!found && sqlite3_step(row) == SQLITE_ROW)
@@ -194,7 +195,7 @@ static bool has_token(const struct device *device)
 /* Each device that is online has its place, on that node and by that session; and there is no other. */
 static bool places_are_right(unsigned online)
 {
-	uint64_t rows = count_rows("SELECT COUNT(*) FROM presence");
+	uint64_t rows = count_rows("SELECT COUNT(*) FROM device WHERE node IS NOT NULL");
 
 	for (unsigned i = 0; i < sim.setup.devices; i++)
 		if (sim.devices[i]->wanted && !has_place(sim.devices[i]))
@@ -571,7 +572,8 @@ static bool all_have_left(void)
 			return not_yet("device %u is still there", i);
 	if (!servers_are_up(0))
 		return false;
-	return count_rows("SELECT COUNT(*) FROM presence") == 0 || not_yet("somebody is online");
+	return count_rows("SELECT COUNT(*) FROM device WHERE node IS NOT NULL") == 0 ||
+	       not_yet("somebody is online");
 }
 
 /* A session that ends in order leaves no ack unwritten. */
