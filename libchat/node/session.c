@@ -184,21 +184,44 @@ void chat_complete_user_create(struct chat_node *node, struct conn *conn, struct
 
 /* --- Login ------------------------------------------------------------------------------------------- */
 
+/* Unpadded base64url: RFC 4648, section 5. */
+static const char token_digits[] =
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/* 32 random bytes, of which the first 8 become the user's id, the highest first: so the store need not ask whose it is. */
 static void make_token(struct chat_node *node, struct credentials *c)
 {
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 	uint8_t bytes[33] = {0};
 
-	/* 32 random bytes, unpadded base64url (RFC 4648, section 5). */
 	node->env.ops->random(node->env.context, bytes, 32);
+	for (int i = 0; i < 8; i++)
+		bytes[i] = (uint8_t)(c->user >> (56 - 8 * i));
 	c->token_len = CHAT_TOKEN_LEN;
 	for (size_t i = 0; i < CHAT_TOKEN_LEN; i++) {
 		size_t bit = i * 6;
 		unsigned pair = (unsigned)bytes[bit / 8] << 8 | bytes[bit / 8 + 1];
 
-		c->token[i] = digits[pair >> (10 - bit % 8) & 63];
+		c->token[i] = token_digits[pair >> (10 - bit % 8) & 63];
 	}
+}
+
+/* Whose a token says that it is, which may be a lie; 0: it is none of ours. */
+static chat_id token_owner(struct chat_view token)
+{
+	enum { DIGITS = 11 }; /* of 8 bytes, and two bits of the next */
+	uint64_t owner = 0;
+
+	if (token.len != CHAT_TOKEN_LEN)
+		return 0;
+	for (int i = 0; i < DIGITS; i++) {
+		const char *digit = memchr(token_digits, token.data[i], sizeof(token_digits) - 1);
+
+		if (!digit)
+			return 0;
+		owner = i < DIGITS - 1 ? owner << 6 | (uint64_t)(digit - token_digits)
+				       : owner << 4 | (uint64_t)(digit - token_digits) >> 2;
+	}
+	return owner <= INT64_MAX ? owner : 0;
 }
 
 static void submit_open(struct conn *conn, const struct chat_request_id *id)
@@ -214,6 +237,7 @@ static void submit_open(struct conn *conn, const struct chat_request_id *id)
 	}
 	open = &op->u.session_open;
 	open->user = c->user;
+	open->owner = c->user ? 0 : token_owner((struct chat_view){c->token, c->token_len});
 	open->replace = c->replace;
 	open->stale = c->stale;
 	open->lease_ms = node->config.lease_ms;

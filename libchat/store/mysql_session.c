@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Beginnings and ends of sessions, and what they missed, of many people together: three round trips whatever their number.
+ * Beginnings and ends of sessions, and what they missed, of many people together: two round trips whatever their number.
  *
- *   1  who has these tokens? (where there are any)
- *   2  the people, locked in one order; their devices, with their tokens, and who has their places
- *   3  devices as they are to be; how far each device is
+ *   1  the people, locked in one order; their devices, with their tokens, and who has their places
+ *   2  devices as they are to be; how far each device is
  *
- * Between the second and the third nobody else changes anything of theirs, so what the rules say (rules_session.c, rules_log.c) is
+ * Between the two nobody else changes anything of theirs, so what the rules say (rules_session.c, rules_log.c) is
  * done to what was read, one operation after another in their order, and the outcome is written. A device that is new, a session
  * of which only its number is known, and a place that is to be given back are left to the rules.
  */
@@ -81,7 +80,7 @@ static size_t guests_of(const struct chat_op *op)
 {
 	switch (op->kind) {
 	case CHAT_OP_SESSION_OPEN:
-		return 1;
+		return op->u.session_open.user != 0 || op->u.session_open.owner != 0 ? 1 : 0;
 	case CHAT_OP_SESSION_CLOSE:
 		return op->u.session_close.user != 0 ? 1 : 0;
 	case CHAT_OP_SYNC:
@@ -107,6 +106,8 @@ static struct guest guest_of(struct chat_op *op, size_t place, size_t i)
 		guest.user = op->u.session_open.user;
 		guest.device = op->u.session_open.device;
 		guest.by_token = guest.user == 0;
+		if (guest.by_token)
+			guest.user = op->u.session_open.owner;
 		chat_rule_token_hash(&guest.digest, op->u.session_open.token);
 	}
 	return guest;
@@ -129,7 +130,7 @@ static void guests_collect(struct mysql_sessions *sessions, struct chat_op **ops
 	}
 }
 
-/* --- The first trip: tokens -------------------------------------------------------------------------- */
+/* --- The first trip: people, devices, places ---------------------------------------------------------- */
 
 /* Of a hash: as good as any eight of its bytes. */
 static uint64_t digest_number(const void *bytes)
@@ -140,65 +141,18 @@ static uint64_t digest_number(const void *bytes)
 	return number;
 }
 
-/* Whose it is, before it is locked. The same token may come twice. */
-static void visit_token(struct mysql *mysql, MYSQL_ROW row, const unsigned long *lengths)
+static void tokens_gather(struct mysql_sessions *sessions)
 {
-	struct chat_view hash = mysql_row_view(row, lengths, 0),
-			 device = mysql_row_view(row, lengths, 2);
-
-	if (hash.len != sizeof(struct rule_digest))
-		return;
-	MYSQL_EACH_MATCH (m, &mysql->sessions->tokens, digest_number(hash.data), 0) {
-		struct guest *guest = m->item;
-
-		if (!guest->by_token || memcmp(guest->digest.bytes, hash.data, hash.len) != 0)
-			continue;
-		guest->user = mysql_row_number(row, 1);
-		if (chat_arena_copy(&guest->op->arena, device, &guest->device) != 0)
-			chat_db_fail(&mysql->db, "out of memory");
-	}
-}
-
-static void ask_tokens(struct mysql *mysql)
-{
-	struct mysql_sessions *sessions = mysql->sessions;
-	struct mysql_rows rows = {.sql = "SELECT token,user,device FROM device WHERE token IN (",
-				  .visit = visit_token};
-
-	for (size_t i = 0; i < sessions->tokens.count; i++) {
-		struct guest *guest = sessions->tokens.items[i].item;
-
-		if (!guest->by_token)
-			continue;
-		chat_mysql_rows_next(mysql, &rows);
-		chat_mysql_text_hex(mysql, (struct chat_view){(const char *)guest->digest.bytes,
-							      sizeof(guest->digest)});
-	}
-	chat_mysql_rows_end(mysql, &rows, ")");
-}
-
-static void find_tokens(struct mysql *mysql)
-{
-	struct mysql_sessions *sessions = mysql->sessions;
-	bool any = false;
-
 	sessions->tokens.count = 0;
 	for (size_t i = 0; i < sessions->count; i++) {
 		struct guest *guest = &sessions->items[i];
 
-		any = any || guest->by_token;
 		if (guest->op->kind == CHAT_OP_SESSION_OPEN)
 			chat_mysql_matches_add(&sessions->tokens, guest,
 					       digest_number(guest->digest.bytes), 0);
 	}
-	if (!any)
-		return;
 	chat_mysql_matches_sort(&sessions->tokens);
-	ask_tokens(mysql);
-	chat_mysql_trip_run(mysql);
 }
-
-/* --- The second: people, devices, places ------------------------------------------------------------- */
 
 static void *keep(struct mysql *mysql, size_t size)
 {
@@ -236,7 +190,7 @@ static struct seat *seat_obtain(struct mysql *mysql, struct person *person, stru
 	return seat;
 }
 
-/* Those of whom nobody knows who they are have none. */
+/* Where one has a token, it is not known yet to which device it belongs. */
 static void people_gather(struct mysql *mysql)
 {
 	struct mysql_sessions *sessions = mysql->sessions;
@@ -244,9 +198,8 @@ static void people_gather(struct mysql *mysql)
 
 	sessions->guests.count = sessions->people.count = 0;
 	for (size_t i = 0; i < sessions->count; i++)
-		if (sessions->items[i].user != 0)
-			chat_mysql_matches_add(&sessions->guests, &sessions->items[i],
-					       sessions->items[i].user, 0);
+		chat_mysql_matches_add(&sessions->guests, &sessions->items[i],
+				       sessions->items[i].user, 0);
 	chat_mysql_matches_sort(&sessions->guests);
 	for (size_t i = 0; i < sessions->guests.count; i++) {
 		struct guest *guest = sessions->guests.items[i].item;
@@ -259,7 +212,8 @@ static void people_gather(struct mysql *mysql)
 			chat_mysql_matches_add(&sessions->people, person, person->id, 0);
 		}
 		guest->person = person;
-		guest->seat = seat_obtain(mysql, person, guest->device);
+		if (!guest->by_token)
+			guest->seat = seat_obtain(mysql, person, guest->device);
 	}
 }
 
@@ -319,12 +273,30 @@ static void visit_node(struct mysql *mysql, MYSQL_ROW row, const unsigned long *
 	mysql->sessions->beats = beat;
 }
 
+static bool same_digest(const struct rule_digest *a, const struct rule_digest *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+/* The device whose token it is, behind the lock. None: it does not hold, or never did. */
+static void token_find(struct mysql *mysql, struct guest *guest)
+{
+	struct seat *seat = guest->person ? guest->person->seats : NULL;
+
+	while (seat && !(seat->has_token && same_digest(&seat->digest, &guest->digest)))
+		seat = seat->next;
+	guest->seat = seat;
+	if (seat && chat_arena_copy(&guest->op->arena, seat->device, &guest->device) != 0)
+		chat_db_fail(&mysql->db, "out of memory");
+}
+
 /* The users' locks come first, in their order; what is read after them stands. */
 static void find_people(struct mysql *mysql)
 {
-	const struct mysql_matches *people = &mysql->sessions->people;
+	struct mysql_sessions *sessions = mysql->sessions;
+	const struct mysql_matches *people = &sessions->people;
 
-	mysql->sessions->beats = NULL;
+	sessions->beats = NULL;
 	people_gather(mysql);
 	if (mysql->db.failed || people->count == 0)
 		return;
@@ -339,6 +311,9 @@ static void find_people(struct mysql *mysql)
 	chat_mysql_text(mysql, ")");
 	chat_mysql_trip_add(mysql, visit_node, "SELECT name,beat_ms FROM node");
 	chat_mysql_trip_run(mysql);
+	for (size_t i = 0; i < sessions->count; i++)
+		if (sessions->items[i].by_token)
+			token_find(mysql, &sessions->items[i]);
 }
 
 /* --- What becomes of them ---------------------------------------------------------------------------- */
@@ -372,19 +347,6 @@ static bool token_is_to_be(struct mysql_sessions *sessions, const struct guest *
 	return false;
 }
 
-static bool same_digest(const struct rule_digest *a, const struct rule_digest *b)
-{
-	return memcmp(a, b, sizeof(*a)) == 0;
-}
-
-/* Whether its token is the device's still, behind the lock. */
-static bool token_stands(const struct guest *guest)
-{
-	const struct seat *seat = guest->seat;
-
-	return seat && seat->has_token && same_digest(&seat->digest, &guest->digest);
-}
-
 /* Whether the token, or the password that was verified, holds still. */
 static bool open_is_allowed(const struct guest *guest)
 {
@@ -395,7 +357,7 @@ static bool open_is_allowed(const struct guest *guest)
 		return false;
 	if (!guest->by_token)
 		return verified.len == 0 || chat_view_equal(verified, guest->person->hash);
-	if (!token_stands(guest) || seat->is_revoked)
+	if (!seat || seat->is_revoked)
 		return false;
 	/* What comes before in this transaction may have replaced it, or given it another end. */
 	if (seat->token && !same_digest(&seat->token->digest, &guest->digest))
@@ -452,7 +414,7 @@ static void open_take(struct mysql *mysql, struct guest *guest)
 /* False: it is left to the rules. */
 static bool open_decide(struct mysql *mysql, struct guest *guest)
 {
-	if (guest->by_token && !token_stands(guest) && token_is_to_be(mysql->sessions, guest))
+	if (guest->by_token && !guest->seat && token_is_to_be(mysql->sessions, guest))
 		return false;
 	if (!open_is_allowed(guest)) {
 		rule_refuse(guest->op, CHAT_CODE_INVALID_CREDENTIALS, NULL);
@@ -535,7 +497,7 @@ static void decide_all(struct mysql *mysql, bool *done)
 	}
 }
 
-/* --- The third --------------------------------------------------------------------------------------- */
+/* --- The second --------------------------------------------------------------------------------------- */
 
 static bool device_was_seen(const struct seat *seat)
 {
@@ -646,9 +608,8 @@ void chat_mysql_sessions(struct mysql *mysql, struct chat_op **ops, size_t count
 	guests_collect(sessions, ops, count, done);
 	if (sessions->count == 0)
 		return;
-	find_tokens(mysql);
-	if (!mysql->db.failed)
-		find_people(mysql);
+	tokens_gather(sessions);
+	find_people(mysql);
 	if (mysql->db.failed)
 		return;
 	decide_all(mysql, done);

@@ -77,6 +77,7 @@ static void translate_session(struct chat_op *op, const struct ids *ids)
 		break;
 	case CHAT_OP_SESSION_OPEN:
 		to_user(ids, &op->u.session_open.user);
+		to_user(ids, &op->u.session_open.owner);
 		break;
 	case CHAT_OP_SESSION_CLOSE:
 		to_user(ids, &op->u.session_close.user);

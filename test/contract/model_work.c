@@ -315,6 +315,7 @@ static void make_session_open(struct chat_op *op)
 	device = model_device(user, name);
 	if (device && device->token.len > 0 && percent(work.crowd ? 60 : 30)) {
 		open->token = device->token;
+		open->owner = percent(80) ? user : 0;
 	} else if (percent(35)) {
 		open->token = work.lost.len > 0 && percent(70)
 				      ? work.lost

@@ -376,6 +376,43 @@ static void test_login_before_close(void **state)
 	assert_true(stored_online(ALICE, "a"));
 }
 
+/* Whose the store is told that a token is; and that it was refused, if it was. */
+static chat_id owner_told(const char *token, bool refused)
+{
+	struct peer *peer = peer_connect();
+	chat_id owner;
+
+	world.held[CHAT_OP_SESSION_OPEN] = true;
+	say(peer, "'type':'login','id':1,'token':'%s','replace':true", token);
+	assert_non_null(world.waiting);
+	owner = world.waiting->u.session_open.owner;
+	release(CHAT_OP_SESSION_OPEN);
+	if (refused)
+		hear(peer, "'type':'error','id':1,'code':'invalid_credentials'");
+	else
+		hear(peer, "'type':'ok','id':1");
+	peer_break(peer);
+	settle();
+	return owner;
+}
+
+/* What is none of ours says nothing; one that lies does not hold. */
+static void test_token_says_whose_it_is(void **state)
+{
+	const struct peer *alice = login(ALICE, "a"), *bob = login(BOB, "b");
+	char lie[CHAT_TOKEN_LEN + 1];
+
+	(void)state;
+	snprintf(lie, sizeof(lie), "%.11s%s", alice->token, bob->token + 11);
+	assert_int_equal(owner_told(lie, true), ALICE);
+	assert_int_equal(owner_told(alice->token, false), ALICE);
+	assert_int_equal(owner_told(bob->token, false), BOB);
+	assert_int_equal(owner_told("x", true), 0);
+	assert_int_equal(owner_told("AAAAAAAAAA!AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", true), 0);
+	assert_int_equal(owner_told("___________________________________________", true), 0);
+	assert_int_equal(owner_told("AAAAAAAAAgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", true), 512);
+}
+
 /* A message that was on its way when its connection broke is delivered, and counts as delivered to its sender. */
 static void test_gone_at_send(void **state)
 {
@@ -835,6 +872,7 @@ int main(void)
 		TEST(test_refused_later),
 		TEST(test_gone_at_login),
 		TEST(test_login_before_close),
+		TEST(test_token_says_whose_it_is),
 		TEST(test_gone_at_send),
 		TEST(test_gone_at_send_unacked),
 		TEST(test_going_unavailable),

@@ -104,7 +104,7 @@ enum {
 	CHAT_PAGE_DEFAULT = 50, /* entries */
 	CHAT_PAGE_MAX = 200,	/* entries */
 	CHAT_PAGE_BYTES_MAX = 64 * 1024,
-	CHAT_TOKEN_LEN = 43, /* 32 random bytes in unpadded base64url */
+	CHAT_TOKEN_LEN = 43, /* whose it is and 24 random bytes, in unpadded base64url */
 	CHAT_FRAME_DEFAULT = 65536,
 	CHAT_FRAME_OUT_MAX = 128 * 1024
 };

@@ -159,7 +159,8 @@ struct chat_op_password_set {
  * one equal to `stale`, which the asking node knows to be gone.
  */
 struct chat_op_session_open {
-	chat_id user;		 /* 0: by token. Out */
+	chat_id user; /* 0: by token. Out */
+	chat_id owner; /* by token: whose it says that it is, for the store to look there alone; 0: it does not say */
 	struct chat_view device; /* out where by token */
 	struct chat_view
 		old_hash; /* by password: what was verified; invalid_credentials if it changed since */
