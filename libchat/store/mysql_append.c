@@ -249,10 +249,19 @@ static void visit_friendship(struct mysql *mysql, MYSQL_ROW row, const unsigned 
 		((struct send *)m->item)->is_friend = true;
 }
 
+/* Whether it depends on a friendship, which is not remembered. */
+static bool send_asks_friends(const struct send *send)
+{
+	const struct chat_op_append *append = &send->op->u.append;
+
+	return append->friends_only && append->target.group == 0 &&
+	       append->target.user != append->from;
+}
+
 static bool sends_ask_friends(const struct mysql_sends *sends)
 {
 	for (size_t i = 0; i < sends->count; i++)
-		if (sends->items[i].op->u.append.friends_only)
+		if (send_asks_friends(&sends->items[i]))
 			return true;
 	return false;
 }
@@ -261,10 +270,9 @@ static bool sends_ask_friends(const struct mysql_sends *sends)
 static struct end *end_recall(struct mysql *mysql, const struct mysql_match *match)
 {
 	const struct send *send = match->item;
-	const struct chat_op_append *append = &send->op->u.append;
 	struct mysql_end known;
 
-	if ((append->target.group == 0 && append->friends_only) ||
+	if (send_asks_friends(send) ||
 	    !chat_mysql_places_find(mysql->places, send->op->lane, match->a, match->b, &known))
 		return NULL;
 	return ends_add(mysql->sends, &known);
@@ -358,11 +366,8 @@ static void leave_refused(struct mysql_sends *sends)
 {
 	for (size_t i = 0; i < sends->count; i++) {
 		struct send *send = &sends->items[i];
-		const struct chat_op_append *append = &send->op->u.append;
-		bool friends = append->target.group != 0 || append->target.user == append->from ||
-			       !append->friends_only || send->is_friend;
 
-		if (!send->end || !send->is_member || !friends)
+		if (!send->end || !send->is_member || (send_asks_friends(send) && !send->is_friend))
 			send->left = true;
 	}
 }

@@ -66,7 +66,6 @@ struct beat {
 struct mysql_sessions {
 	struct guest items[MYSQL_MATCHES_MAX];
 	size_t count;
-	struct mysql_matches tokens; /* of all tokens: the hash's first bytes, and 0 */
 	struct mysql_matches guests; /* the user, and 0 */
 	struct mysql_matches people; /* the same of persons, each once */
 	struct beat *beats;	     /* of all nodes */
@@ -131,28 +130,6 @@ static void guests_collect(struct mysql_sessions *sessions, struct chat_op **ops
 }
 
 /* --- The first trip: people, devices, places ---------------------------------------------------------- */
-
-/* Of a hash: as good as any eight of its bytes. */
-static uint64_t digest_number(const void *bytes)
-{
-	uint64_t number;
-
-	memcpy(&number, bytes, sizeof(number));
-	return number;
-}
-
-static void tokens_gather(struct mysql_sessions *sessions)
-{
-	sessions->tokens.count = 0;
-	for (size_t i = 0; i < sessions->count; i++) {
-		struct guest *guest = &sessions->items[i];
-
-		if (guest->op->kind == CHAT_OP_SESSION_OPEN)
-			chat_mysql_matches_add(&sessions->tokens, guest,
-					       digest_number(guest->digest.bytes), 0);
-	}
-	chat_mysql_matches_sort(&sessions->tokens);
-}
 
 static void *keep(struct mysql *mysql, size_t size)
 {
@@ -334,16 +311,13 @@ static bool seat_lives(const struct mysql_sessions *sessions, const struct seat 
 	return seat->is_held && beat && beat->ms > alive_since_ms;
 }
 
-/* Whether somebody in this transaction is given that very token before. */
-static bool token_is_to_be(struct mysql_sessions *sessions, const struct guest *guest)
+/* Whether somebody in this transaction is given that very token before. Asked only of one that nobody has, so all are looked through. */
+static bool token_is_to_be(const struct mysql_sessions *sessions, const struct guest *guest)
 {
-	MYSQL_EACH_MATCH (m, &sessions->tokens, digest_number(guest->digest.bytes), 0) {
-		const struct guest *other = m->item;
-
-		if (!other->by_token && other->place < guest->place &&
-		    memcmp(&other->digest, &guest->digest, sizeof(guest->digest)) == 0)
+	for (const struct guest *other = sessions->items; other < guest; other++)
+		if (other->op->kind == CHAT_OP_SESSION_OPEN && !other->by_token &&
+		    same_digest(&other->digest, &guest->digest))
 			return true;
-	}
 	return false;
 }
 
@@ -608,7 +582,6 @@ void chat_mysql_sessions(struct mysql *mysql, struct chat_op **ops, size_t count
 	guests_collect(sessions, ops, count, done);
 	if (sessions->count == 0)
 		return;
-	tokens_gather(sessions);
 	find_people(mysql);
 	if (mysql->db.failed)
 		return;

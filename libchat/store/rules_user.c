@@ -96,7 +96,7 @@ void chat_rule_password_set(struct db *db, struct chat_op *op)
 	}
 	chat_db_run(db, "UPDATE user SET hash=? WHERE id=?", "vi", set->hash, set->user);
 	find_other_devices(db, op);
-	/* Their places go too: a session that is not told to go finds that out when it is asked about. */
+	/* Their tokens go, and their places too: a session that is not told to go finds that out when it is asked about. */
 	chat_db_run(db,
 		    "UPDATE device SET since_ms=? WHERE user=? AND device<>? AND node IS NOT NULL",
 		    "iiv", op->now_ms, set->user, set->device);

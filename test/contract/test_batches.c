@@ -177,7 +177,7 @@ static void test_cids(void **state)
 static void test_order_within_a_lane(void **state)
 {
 	chat_id ann = user_new("ann"), bob = user_new("bob"), group = group_new(ann, "g", true);
-	uint64_t lane = group | UINT64_C(1) << 63;
+	uint64_t lane = chat_lane_of(group, 0, 0);
 	struct chat_op *kick = op_new(CHAT_OP_GROUP_KICK);
 	struct chat_op *page;
 
@@ -212,7 +212,7 @@ static void test_order_within_a_lane(void **state)
 static void test_runs(void **state)
 {
 	chat_id ann = user_new("ann"), bob = user_new("bob");
-	uint64_t lane = ann + bob;
+	uint64_t lane = chat_lane_of(0, ann, bob);
 	struct chat_op *read = op_new(CHAT_OP_READ), *block = op_new(CHAT_OP_FRIEND_BLOCK);
 	struct chat_op *list = op_new(CHAT_OP_CONVERSATIONS);
 
