@@ -86,6 +86,7 @@ extern struct work {
 	int64_t now_ms;
 	uint64_t session;      /* the last */
 	unsigned token;	       /* likewise */
+	chat_id token_owner;   /* whose the newest is */
 	struct chat_view lost; /* a token that was, or is to be, revoked */
 	int cell;	       /* of the people and groups that are to be chosen from; -1: all */
 	bool crowd;	       /* of people who are there: little that is new, or unknown */

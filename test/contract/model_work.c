@@ -316,6 +316,10 @@ static void make_session_open(struct chat_op *op)
 	if (device && device->token.len > 0 && percent(work.crowd ? 60 : 30)) {
 		open->token = device->token;
 		open->owner = percent(80) ? user : 0;
+	} else if (percent(10) && work.token > 0) {
+		/* The newest, which may be given in this very batch. */
+		open->token = made(op, "t%u", work.token);
+		open->owner = work.token_owner;
 	} else if (percent(35)) {
 		open->token = work.lost.len > 0 && percent(70)
 				      ? work.lost
@@ -325,6 +329,7 @@ static void make_session_open(struct chat_op *op)
 		open->device = name;
 		open->old_hash = some_hash(user);
 		open->token = made(op, "t%u", ++work.token);
+		work.token_owner = user;
 	}
 	open->token_expires_ms = work.now_ms + work_chance(400000);
 	open->replace = percent(50);
