@@ -2,7 +2,9 @@
 /*
  * The MySQL backend: one connection, on which batches are run, each one transaction.
  *
- *   START TRANSACTION -> sends, marks, logins, each together (mysql_append.c ...) -> the rest by the rules -> COMMIT
+ *   sends, marks, logins, each together (mysql_append.c ...) -> the rest by the rules -> COMMIT
+ *
+ * There is no autocommit: the first statement after a COMMIT begins the next transaction.
  *
  * READ COMMITTED: what a rule reads after it took its lock is what stands, not what stood when the transaction began. A deadlock,
  * a lock that was waited for too long and a key that somebody else inserted meanwhile undo the transaction, which is
@@ -132,7 +134,7 @@ static bool mysql_catch_up(struct mysql *mysql)
 		return false;
 	mysql->certifies = strcmp(on, "ON") == 0;
 	return !mysql->certifies ||
-	       mysql_query(mysql->handle, "SET SESSION wsrep_sync_wait=1,autocommit=0") == 0;
+	       mysql_query(mysql->handle, "SET SESSION wsrep_sync_wait=1") == 0;
 }
 
 static bool mysql_connect(struct mysql *mysql)
@@ -144,7 +146,7 @@ static bool mysql_connect(struct mysql *mysql)
 				    sizeof(mysql->db.base.error));
 	if (!mysql->handle)
 		return false;
-	if (mysql_catch_up(mysql)) {
+	if (mysql_catch_up(mysql) && mysql_autocommit(mysql->handle, 0) == 0) {
 		chat_mysql_bulk_begin(mysql);
 		return true;
 	}
@@ -226,9 +228,10 @@ static bool mysql_run_together(struct mysql *mysql, struct chat_op **ops, size_t
 	bool all = true;
 
 	chat_mysql_trip_clear(mysql);
-	chat_mysql_trip_add(mysql, NULL, "START TRANSACTION");
-	if (mysql->certifies)
+	if (mysql->certifies) {
+		chat_mysql_trip_add(mysql, NULL, "START TRANSACTION");
 		chat_mysql_trip_add(mysql, NULL, TRANSACTION_BEGINS);
+	}
 	for (size_t i = 0; i < sizeof(families) / sizeof(*families) && !mysql->db.failed; i++)
 		families[i](mysql, ops, count, done);
 	for (size_t i = 0; i < count && all; i++)
@@ -411,11 +414,17 @@ static struct mysql *mysql_new(struct mysql_places *places)
 
 static int mysql_check(struct mysql *mysql, struct chat_store_error *error)
 {
+	int err;
+
 	if (!mysql_connect(mysql)) {
 		snprintf(error->text, sizeof(error->text), "%s", mysql->db.base.error);
 		return CHAT_ERR_UNAVAILABLE;
 	}
-	return chat_mysql_schema_check(mysql->handle, error);
+	err = chat_mysql_schema_check(mysql->handle, error);
+	/* What it read was read in a transaction. */
+	if (mysql_rollback(mysql->handle) != 0)
+		mysql_disconnect(mysql);
+	return err;
 }
 
 static int mysql_open(struct mysql_places *places, const char *url,

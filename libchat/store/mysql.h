@@ -6,7 +6,7 @@
  *   mysql_driver.c  the driver under the rules: prepared statements
  *   mysql_trip.c    round trips of many statements; on them go, each many together:
  *   mysql_append.c  sends
- *   mysql_bulk.c    their messages, of many
+ *   mysql_bulk.c    many of them in bulk
  *   mysql_place.c   what is remembered of where they go
  *   mysql_mark.c    delivered marks
  *   mysql_session.c logins, the ends of sessions, what they missed
@@ -141,6 +141,23 @@ void chat_mysql_places_changed(struct mysql_places *places, uint64_t lane);
 /* All of them. */
 void chat_mysql_places_forget(struct mysql_places *places);
 
+/*
+ * The ends of conversations that move on, each from where it is expected to be. The rows are there, and are never deleted: each INSERT is an
+ * UPDATE of many. `low`, which it leaves as it is, says what last_seq was; an end that is elsewhere, or has another epoch,
+ * becomes NULL, which its column refuses.
+ */
+#define MYSQL_MOVE                                                                                 \
+	"INSERT INTO conversation(id,last_seq,last_ms,low_sent,high_sent,low,epoch) VALUES "
+#define MYSQL_MOVE_GUARD                                                                           \
+	" ON DUPLICATE KEY UPDATE last_seq=IF(last_seq=VALUES(low) AND epoch=VALUES(epoch),"       \
+	"VALUES(last_seq),NULL),last_ms=VALUES(last_ms),low_sent=VALUES(low_sent),"                \
+	"high_sent=VALUES(high_sent)"
+
+struct mysql_move {
+	const struct mysql_end *to;
+	uint64_t was_seq;
+};
+
 struct mysql_message {
 	uint64_t conversation;
 	const struct chat_op_append *append;
@@ -149,9 +166,12 @@ struct mysql_message {
 /* Of a connection that was made, and of one that is to go. */
 void chat_mysql_bulk_begin(struct mysql *mysql);
 void chat_mysql_bulk_end(struct mysql *mysql);
-/* Inserts them now. False: they have to go as text. */
-CHAT_MUST_CHECK bool chat_mysql_bulk_insert(struct mysql *mysql,
-					    const struct mysql_message *messages, size_t count);
+/* Whether so many messages, and the ends that they move, go in bulk. False: they have to go as text. */
+CHAT_MUST_CHECK bool chat_mysql_bulk_takes(const struct mysql *mysql, size_t messages);
+/* A trip each, at once; a failure is the transaction's. */
+void chat_mysql_bulk_move(struct mysql *mysql, const struct mysql_move *moves, size_t count);
+void chat_mysql_bulk_insert(struct mysql *mysql, const struct mysql_message *messages,
+			    size_t count);
 
 /* Whether the schema is the one that this program knows. CHAT_ERR_VERSION, CHAT_ERR_UNAVAILABLE with the reason. */
 CHAT_MUST_CHECK int chat_mysql_schema_check(MYSQL *handle, struct chat_store_error *error);

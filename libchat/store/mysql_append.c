@@ -448,17 +448,6 @@ static void add_messages(struct mysql *mysql)
 	}
 }
 
-static bool insert_in_bulk(struct mysql *mysql)
-{
-	const struct mysql_sends *sends = mysql->sends;
-	struct mysql_message messages[CHAT_POOL_BATCH_MAX];
-
-	for (size_t i = 0; i < sends->count; i++)
-		messages[i] = (struct mysql_message){sends->items[i].end->now.id,
-						     &sends->items[i].op->u.append};
-	return chat_mysql_bulk_insert(mysql, messages, sends->count);
-}
-
 /* In the order in which those that are asked for are locked, so that nobody waits in a ring. */
 static int end_compare(const void *left, const void *right)
 {
@@ -472,17 +461,11 @@ static int end_compare(const void *left, const void *right)
 	return a->b < b->b ? -1 : a->b > b->b;
 }
 
-/*
- * The rows are there, and are never deleted: each INSERT is an UPDATE of many. `low`, which it leaves as it is, says where an end is
- * expected to be.
- */
 static void add_ends(struct mysql *mysql)
 {
-	struct mysql_sends *sends = mysql->sends;
-	struct mysql_rows rows = {.sql = "INSERT INTO conversation(id,last_seq,last_ms,low_sent,"
-					 "high_sent,low,epoch) VALUES "};
+	const struct mysql_sends *sends = mysql->sends;
+	struct mysql_rows rows = {.sql = MYSQL_MOVE};
 
-	qsort(sends->moved, sends->moved_count, sizeof(*sends->moved), end_compare);
 	for (size_t i = 0; i < sends->moved_count; i++) {
 		const struct mysql_end *end = &sends->moved[i]->now;
 
@@ -492,11 +475,22 @@ static void add_ends(struct mysql *mysql)
 				mysql_number(end->sent[0]), mysql_number(end->sent[1]),
 				mysql_number(sends->moved[i]->was_seq), (unsigned)end->epoch);
 	}
-	chat_mysql_rows_end(mysql, &rows,
-			    " ON DUPLICATE KEY UPDATE last_seq=IF(last_seq=VALUES(low)"
-			    " AND epoch=VALUES(epoch),VALUES(last_seq),NULL),"
-			    "last_ms=VALUES(last_ms),low_sent=VALUES(low_sent),"
-			    "high_sent=VALUES(high_sent)");
+	chat_mysql_rows_end(mysql, &rows, MYSQL_MOVE_GUARD);
+}
+
+static void write_in_bulk(struct mysql *mysql)
+{
+	const struct mysql_sends *sends = mysql->sends;
+	struct mysql_move moves[CHAT_POOL_BATCH_MAX];
+	struct mysql_message messages[CHAT_POOL_BATCH_MAX];
+
+	for (size_t i = 0; i < sends->moved_count; i++)
+		moves[i] = (struct mysql_move){&sends->moved[i]->now, sends->moved[i]->was_seq};
+	for (size_t i = 0; i < sends->count; i++)
+		messages[i] = (struct mysql_message){sends->items[i].end->now.id,
+						     &sends->items[i].op->u.append};
+	chat_mysql_bulk_move(mysql, moves, sends->moved_count);
+	chat_mysql_bulk_insert(mysql, messages, sends->count);
 }
 
 /* The last that a sender wrote there. */
@@ -576,9 +570,13 @@ void chat_mysql_append(struct mysql *mysql, struct chat_op **ops, size_t count, 
 	if (mysql->db.failed || sends->count == 0)
 		return;
 	sends_number(sends);
-	add_ends(mysql);
-	if (!insert_in_bulk(mysql))
+	qsort(sends->moved, sends->moved_count, sizeof(*sends->moved), end_compare);
+	if (chat_mysql_bulk_takes(mysql, sends->count)) {
+		write_in_bulk(mysql);
+	} else {
+		add_ends(mysql);
 		add_messages(mysql);
+	}
 	add_read_marks(mysql);
 	for (size_t i = 0; i < sends->count; i++)
 		done[sends->items[i].place] = true;

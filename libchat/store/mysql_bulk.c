@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Messages in bulk: one prepared INSERT that is executed for many rows in one round trip, so that the server parses nothing, which is a third
- * of what a row costs it. Only MariaDB's server can do that, and only its library asks for it
+ * Many rows in bulk: one prepared INSERT that is executed for all of them in one round trip, so that the server parses nothing, which is a
+ * third of what a row costs it. Only MariaDB's server can do that, and only its library asks for it
  * (https://mariadb.com/docs/connectors/mariadb-connector-c/mariadb-connector-c-guides/bulk-insert-column-wise-binding). A Galera cluster is
  * spared it: its servers would have to prepare amid what others undo (mysql_driver.c).
  */
 #include "store/mysql.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,21 +16,28 @@ enum {
 		16 /* messages; fewer cost less as text, which goes with the rest of the transaction */
 };
 
-enum { CONVERSATION, SEQ, SENDER, TIME, CID, TEXT, DATA, COLUMNS };
-enum { NUMBERS = TIME + 1, TEXTS = COLUMNS - NUMBERS };
+/* What goes in bulk: a conversation's end moves on, and a message. A row's numbers come first, its texts follow. */
+enum bulk_kind { BULK_MOVES, BULK_MESSAGES, BULK_KINDS };
+enum { NUMBERS_MAX = 7, TEXTS_MAX = 3 };
 
-static const char insert[] = "INSERT INTO message(conversation,seq,sender,time_ms,cid,text,data)"
-			     " VALUES(?,?,?,?,?,?,?)";
+static const struct bulk_shape {
+	const char *sql;
+	int numbers, texts;
+} shapes[BULK_KINDS] = {
+	{MYSQL_MOVE "(?,?,?,?,?,?,?)" MYSQL_MOVE_GUARD, 7, 0},
+	{"INSERT INTO message(conversation,seq,sender,time_ms,cid,text,data) VALUES(?,?,?,?,?,?,?)",
+	 4, 3},
+};
 
-/* Rows that are gathered, a column after the other, as the library wants them. */
+/* Rows of one kind that are gathered, a column after the other, as the library wants them. */
 struct mysql_bulk {
-	MYSQL_STMT *statement;
+	MYSQL_STMT *statements[BULK_KINDS];
 	unsigned count;
 	size_t bytes;
-	int64_t numbers[NUMBERS][CHAT_POOL_BATCH_MAX];
-	const char *texts[TEXTS][CHAT_POOL_BATCH_MAX];
-	unsigned long lengths[TEXTS][CHAT_POOL_BATCH_MAX];
-	char indicators[TEXTS][CHAT_POOL_BATCH_MAX];
+	int64_t numbers[NUMBERS_MAX][CHAT_POOL_BATCH_MAX];
+	const char *texts[TEXTS_MAX][CHAT_POOL_BATCH_MAX];
+	unsigned long lengths[TEXTS_MAX][CHAT_POOL_BATCH_MAX];
+	char indicators[TEXTS_MAX][CHAT_POOL_BATCH_MAX];
 };
 
 static bool server_can(MYSQL *handle)
@@ -41,26 +49,32 @@ static bool server_can(MYSQL *handle)
 	       capabilities & (unsigned)(MARIADB_CLIENT_STMT_BULK_OPERATIONS >> 32);
 }
 
+static bool bulk_prepare(struct mysql_bulk *bulk, MYSQL *handle)
+{
+	for (size_t i = 0; i < BULK_KINDS; i++) {
+		bulk->statements[i] = mysql_stmt_init(handle);
+		if (!bulk->statements[i] || mysql_stmt_prepare(bulk->statements[i], shapes[i].sql,
+							       strlen(shapes[i].sql)) != 0)
+			return false;
+	}
+	return true;
+}
+
 void chat_mysql_bulk_begin(struct mysql *mysql)
 {
-	struct mysql_bulk *bulk;
-
 	if (mysql->certifies || !server_can(mysql->handle))
 		return;
-	bulk = calloc(1, sizeof(*bulk));
-	if (bulk)
-		bulk->statement = mysql_stmt_init(mysql->handle);
-	mysql->bulk = bulk;
+	mysql->bulk = calloc(1, sizeof(*mysql->bulk));
 	/* Where there is no schema yet, say. */
-	if (bulk && (!bulk->statement ||
-		     mysql_stmt_prepare(bulk->statement, insert, sizeof(insert) - 1) != 0))
+	if (mysql->bulk && !bulk_prepare(mysql->bulk, mysql->handle))
 		chat_mysql_bulk_end(mysql);
 }
 
 void chat_mysql_bulk_end(struct mysql *mysql)
 {
-	if (mysql->bulk && mysql->bulk->statement)
-		mysql_stmt_close(mysql->bulk->statement);
+	for (size_t i = 0; mysql->bulk && i < BULK_KINDS; i++)
+		if (mysql->bulk->statements[i])
+			mysql_stmt_close(mysql->bulk->statements[i]);
 	free(mysql->bulk);
 	mysql->bulk = NULL;
 }
@@ -69,72 +83,94 @@ static void bulk_text(struct mysql_bulk *bulk, int column, struct chat_view valu
 {
 	size_t i = bulk->count;
 
-	bulk->texts[column - NUMBERS][i] = value.data;
-	bulk->lengths[column - NUMBERS][i] = (unsigned long)value.len;
-	bulk->indicators[column - NUMBERS][i] =
-		value.len > 0 ? STMT_INDICATOR_NONE : STMT_INDICATOR_NULL;
+	bulk->texts[column][i] = value.data;
+	bulk->lengths[column][i] = (unsigned long)value.len;
+	bulk->indicators[column][i] = value.len > 0 ? STMT_INDICATOR_NONE : STMT_INDICATOR_NULL;
 	bulk->bytes += value.len;
 }
 
-static void bulk_add(struct mysql_bulk *bulk, const struct mysql_message *message)
+static void bulk_numbers(struct mysql_bulk *bulk, const int64_t *numbers, size_t count)
 {
-	const struct chat_op_append *append = message->append;
-
-	bulk->numbers[CONVERSATION][bulk->count] = (int64_t)message->conversation;
-	bulk->numbers[SEQ][bulk->count] = (int64_t)append->seq;
-	bulk->numbers[SENDER][bulk->count] = (int64_t)append->from;
-	bulk->numbers[TIME][bulk->count] = append->time_ms;
-	bulk_text(bulk, CID, append->cid);
-	bulk_text(bulk, TEXT, append->text);
-	bulk_text(bulk, DATA, append->data);
-	bulk->count++;
+	for (size_t i = 0; i < count; i++)
+		bulk->numbers[i][bulk->count] = numbers[i];
 }
 
-static bool bulk_execute(struct mysql_bulk *bulk)
+static bool bulk_execute(struct mysql_bulk *bulk, enum bulk_kind kind)
 {
-	MYSQL_BIND binds[COLUMNS] = {{0}};
+	MYSQL_STMT *statement = bulk->statements[kind];
+	MYSQL_BIND binds[NUMBERS_MAX + TEXTS_MAX] = {{0}}, *bind = binds;
 
-	for (int i = 0; i < COLUMNS; i++) {
-		binds[i].buffer_type = i < NUMBERS ? MYSQL_TYPE_LONGLONG
-				       : i == CID  ? MYSQL_TYPE_BLOB
-						   : MYSQL_TYPE_STRING;
-		if (i < NUMBERS) {
-			binds[i].buffer = bulk->numbers[i];
-			continue;
-		}
-		binds[i].buffer = bulk->texts[i - NUMBERS];
-		binds[i].length = bulk->lengths[i - NUMBERS];
-		binds[i].u.indicator = bulk->indicators[i - NUMBERS];
+	for (int i = 0; i < shapes[kind].numbers; i++, bind++) {
+		bind->buffer_type = MYSQL_TYPE_LONGLONG;
+		bind->buffer = bulk->numbers[i];
 	}
-	return mysql_stmt_attr_set(bulk->statement, STMT_ATTR_ARRAY_SIZE, &bulk->count) == 0 &&
-	       mysql_stmt_bind_param(bulk->statement, binds) == 0 &&
-	       mysql_stmt_execute(bulk->statement) == 0;
+	for (int i = 0; i < shapes[kind].texts; i++, bind++) {
+		bind->buffer_type = MYSQL_TYPE_STRING;
+		bind->buffer = bulk->texts[i];
+		bind->length = bulk->lengths[i];
+		bind->u.indicator = bulk->indicators[i];
+	}
+	return mysql_stmt_attr_set(statement, STMT_ATTR_ARRAY_SIZE, &bulk->count) == 0 &&
+	       mysql_stmt_bind_param(statement, binds) == 0 && mysql_stmt_execute(statement) == 0;
 }
 
-static void bulk_run(struct mysql *mysql)
+static void bulk_run(struct mysql *mysql, enum bulk_kind kind)
 {
 	struct mysql_bulk *bulk = mysql->bulk;
+	MYSQL_STMT *statement = bulk->statements[kind];
 
-	if (bulk->count > 0 && !mysql->db.failed && !bulk_execute(bulk)) {
-		mysql->error = mysql_stmt_errno(bulk->statement);
-		chat_db_fail(&mysql->db, "messages: %s", mysql_stmt_error(bulk->statement));
+	assert(mysql->trip.count == 0); /* it would come too late */
+	if (bulk->count > 0 && !mysql->db.failed && !bulk_execute(bulk, kind)) {
+		mysql->error = mysql_stmt_errno(statement);
+		chat_db_fail(&mysql->db, "in bulk: %s", mysql_stmt_error(statement));
 	}
 	bulk->count = 0;
 	bulk->bytes = 0;
 }
 
-bool chat_mysql_bulk_insert(struct mysql *mysql, const struct mysql_message *messages, size_t count)
+bool chat_mysql_bulk_takes(const struct mysql *mysql, size_t messages)
+{
+	return mysql->bulk && messages >= BULK_MIN;
+}
+
+void chat_mysql_bulk_move(struct mysql *mysql, const struct mysql_move *moves, size_t count)
 {
 	struct mysql_bulk *bulk = mysql->bulk;
 
-	if (!bulk || count < BULK_MIN)
-		return false;
-	chat_mysql_trip_run(mysql);
 	for (size_t i = 0; i < count; i++) {
-		bulk_add(bulk, &messages[i]);
-		if (bulk->bytes >= MYSQL_TEXT_MAX)
-			bulk_run(mysql);
+		const struct mysql_end *to = moves[i].to;
+		const int64_t numbers[] = {
+			(int64_t)to->id,
+			(int64_t)to->last_seq,
+			to->last_ms,
+			(int64_t)to->sent[0],
+			(int64_t)to->sent[1],
+			(int64_t)moves[i].was_seq,
+			to->epoch,
+		};
+
+		bulk_numbers(bulk, numbers, sizeof(numbers) / sizeof(*numbers));
+		bulk->count++;
 	}
-	bulk_run(mysql);
-	return true;
+	bulk_run(mysql, BULK_MOVES);
+}
+
+void chat_mysql_bulk_insert(struct mysql *mysql, const struct mysql_message *messages, size_t count)
+{
+	struct mysql_bulk *bulk = mysql->bulk;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct chat_op_append *append = messages[i].append;
+		const int64_t numbers[] = {(int64_t)messages[i].conversation, (int64_t)append->seq,
+					   (int64_t)append->from, append->time_ms};
+
+		bulk_numbers(bulk, numbers, sizeof(numbers) / sizeof(*numbers));
+		bulk_text(bulk, 0, append->cid);
+		bulk_text(bulk, 1, append->text);
+		bulk_text(bulk, 2, append->data);
+		bulk->count++;
+		if (bulk->bytes >= MYSQL_TEXT_MAX)
+			bulk_run(mysql, BULK_MESSAGES);
+	}
+	bulk_run(mysql, BULK_MESSAGES);
 }
