@@ -246,7 +246,8 @@ struct dialect {
 	/* The message in this line, and those before it. NULL: there are no acks, or each is taken with one. */
 	void (*ack)(struct user *user, const char *target_key, uint64_t target, const char *line);
 };
-extern const struct dialect dialect_chat, dialect_relay, dialect_irc, dialect_mqtt;
+extern const struct dialect dialect_chat, dialect_relay, dialect_relay_answers, dialect_irc,
+	dialect_mqtt;
 
 /* Of chat. A line that should not have come ends the program, with what it says. */
 void expect_no_error(const char *line);

@@ -141,6 +141,13 @@ static enum arrival relay_take(struct user *user, const char *line, size_t len, 
 	return ARRIVAL_MESSAGE;
 }
 
+static enum arrival relay_answers_take(struct user *user, const char *line, size_t len, uint64_t *n)
+{
+	if (line_begins(line, "{\"type\":\"ok\""))
+		return ARRIVAL_ANSWER;
+	return relay_take(user, line, len, n);
+}
+
 static enum arrival chat_take(struct user *user, const char *line, size_t len, uint64_t *n)
 {
 	if (line_begins(line, "{\"type\":\"message\""))
@@ -172,6 +179,27 @@ const struct dialect dialect_chat = {
 	.number = chat_number,
 	.take = chat_take,
 	.ack = chat_ack,
+};
+
+/* The relay numbers nothing: any seq is as long. */
+static void relay_ack(struct user *user, const char *target_key, uint64_t target, const char *line)
+{
+	(void)target;
+	(void)line;
+	conn_print(&user->conn, "{\"type\":\"ack\",\"%s\":1000,\"seq\":100000}\n", target_key);
+}
+
+/* Of a relay that was told to answer. */
+const struct dialect dialect_relay_answers = {
+	.name = "relay-answers",
+	.answers = true,
+	.cut = line_cut,
+	.login = relay_login,
+	.is_logged_in = chat_is_logged_in,
+	.make = chat_make,
+	.number = chat_number,
+	.take = relay_answers_take,
+	.ack = relay_ack,
 };
 
 const struct dialect dialect_relay = {

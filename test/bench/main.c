@@ -19,8 +19,9 @@ struct options options = {.dialect = &dialect_chat,
 			  .seconds = 5,
 			  .warm = 1};
 
-static const struct dialect *const dialects[] = {&dialect_chat, &dialect_relay, &dialect_irc,
-						 &dialect_mqtt};
+static const struct dialect *const dialects[] = {
+	&dialect_chat, &dialect_relay, &dialect_relay_answers, &dialect_irc, &dialect_mqtt,
+};
 enum { DIALECTS = sizeof(dialects) / sizeof(*dialects) };
 
 static const struct {
@@ -90,7 +91,7 @@ static void usage(void)
 	     "  --told          said to be `ready`, and begun and ended when a line comes\n"
 	     "  --password      log in by it, not by token\n"
 	     "  --storm         log in all at once\n"
-	     "  --dialect       of what is there: chat, relay, irc or mqtt\n"
+	     "  --dialect       of what is there: chat, relay, relay-answers, irc or mqtt\n"
 	     "  --json          one object, not a line");
 	exit(0);
 }

@@ -3,6 +3,8 @@
  * A bare relay on libevent: no JSON, no store. `join NUMBER` on a connection's first line, and from then on what it sends goes to
  * the others that joined the same: the least that delivering a message can cost with these bufferevents.
  *
+ * With --answers it has all the traffic that chatd has: who sends is told `ok` of each message, and acks are taken from who receives.
+ *
  * It prints its port and ends with its standard input.
  */
 #include <arpa/inet.h>
@@ -11,6 +13,7 @@
 #include <event2/event.h>
 #include <event2/listener.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +28,12 @@ struct peer {
 	size_t room;	   /* 0: none yet */
 };
 
+static const char ack[] = "{\"type\":\"ack\"";
+static const char answer[] =
+	"{\"type\":\"ok\",\"id\":1000000000,\"seq\":100000,\"time\":1795410000123}\n";
+
 static struct peer *rooms[ROOMS];
+static bool answers;
 
 static void peer_free(struct peer *peer)
 {
@@ -55,18 +63,39 @@ static void peer_join(struct peer *peer)
 	bufferevent_write(peer->bev, "{\"id\":2}\n", 9);
 }
 
-/* Whole lines go to the others. */
-static void peer_forward(struct peer *peer)
+static void peer_send(const struct peer *peer, const char *data, size_t len)
 {
-	struct evbuffer *input = bufferevent_get_input(peer->bev);
-	size_t len = evbuffer_get_length(input);
-	const char *data = (const char *)evbuffer_pullup(input, -1);
-
-	while (len > 0 && data[len - 1] != '\n')
-		len--;
 	for (struct peer *other = rooms[peer->room]; len > 0 && other; other = other->next)
 		if (other != peer)
 			bufferevent_write(other->bev, data, len);
+}
+
+/* Of a line: an ack is only taken. */
+static void peer_answer(const struct peer *peer, const char *line, size_t len)
+{
+	if (len >= sizeof(ack) && memcmp(line, ack, sizeof(ack) - 1) == 0)
+		return;
+	bufferevent_write(peer->bev, answer, sizeof(answer) - 1);
+	peer_send(peer, line, len);
+}
+
+/* Whole lines go to the others: all at once, where nothing is said of each. */
+static void peer_forward(struct peer *peer)
+{
+	struct evbuffer *input = bufferevent_get_input(peer->bev);
+	size_t len = evbuffer_get_length(input), done = 0;
+	const char *data = (const char *)evbuffer_pullup(input, -1), *end;
+
+	while (len > 0 && data[len - 1] != '\n')
+		len--;
+	if (!answers)
+		peer_send(peer, data, len);
+	while (answers && done < len && (end = memchr(data + done, '\n', len - done))) {
+		size_t line = (size_t)(end + 1 - data) - done;
+
+		peer_answer(peer, data + done, line);
+		done += line;
+	}
 	evbuffer_drain(input, len);
 }
 
@@ -119,7 +148,7 @@ static void on_stdin(evutil_socket_t fd, short what, void *context)
 		event_base_loopbreak(context);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET,
 				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -129,6 +158,7 @@ int main(void)
 	struct event *end;
 	struct rlimit limit;
 
+	answers = argc > 1 && strcmp(argv[1], "--answers") == 0;
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
 		limit.rlim_cur = limit.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &limit);

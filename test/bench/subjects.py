@@ -47,13 +47,13 @@ class Subject:
 class Relay(Subject):
     """The floor. It ends with its input."""
 
-    title, dialect = "a bare libevent relay: no JSON, no store", "relay"
+    title, dialect, options = "a bare libevent relay: no JSON, no store", "relay", []
 
     def __init__(self):
         self.start()
 
     def start(self):
-        self.process = subprocess.Popen([BUILD / "test/bench/bench-relay"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        self.process = subprocess.Popen([BUILD / "test/bench/bench-relay", *self.options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                         preexec_fn=servers.die_with_parent)
         self.ports = [int(self.process.stdout.readline())]
         self.processes = {"relay": self.process.pid}
@@ -61,6 +61,12 @@ class Relay(Subject):
     def finish(self):
         self.process.stdin.close()
         self.process.wait()
+
+
+class AnsweringRelay(Relay):
+    """The same, with the traffic that chatd has."""
+
+    title, dialect, options = "the relay, with an `ok` for each message, and acks", "relay-answers", ["--answers"]
 
 
 def start_database(chatd):

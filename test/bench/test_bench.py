@@ -219,16 +219,25 @@ def a_backlog_is_drained_and_a_history_is_read():
     node.finish()
 
 
-@proves()
-def the_relay_forwards_between_pairs_and_in_a_group():
-    relay = subprocess.Popen([RELAY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+def relay_is_measured(dialect, *options):
+    relay = subprocess.Popen([RELAY, *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     port = int(relay.stdout.readline())
-    cpu = ["--dialect", "relay", "--process", f"relay={relay.pid}"]
+    cpu = ["--dialect", dialect, "--process", f"relay={relay.pid}"]
     assert is_clean(bench("pairs", port, "--users", "8", *cpu))
-    assert is_clean(bench("fanout", port, "--users", "9", "--window", "4", *cpu))
+    assert is_clean(bench("fanout", port, "--users", "9", "--window", "4", "--ack", "4", *cpu))
     assert bench("idle", port, "--users", "400", *cpu)["open_relay_bytes"] > 500
     relay.stdin.close()
     assert relay.wait() == 0
+
+
+@proves()
+def the_relay_forwards_between_pairs_and_in_a_group():
+    relay_is_measured("relay")
+
+
+@proves()
+def it_answers_and_takes_acks_where_it_is_told_to():
+    relay_is_measured("relay-answers", "--answers")
 
 
 @proves()
