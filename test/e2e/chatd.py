@@ -88,20 +88,21 @@ class Node:
         self.process = subprocess.Popen(self.command(), stdout=subprocess.DEVNULL,
                                         stderr=subprocess.PIPE, text=True, errors="replace",
                                         preexec_fn=_die_with_parent)
-        self.reader = threading.Thread(target=self._read_log, daemon=True)
+        # Of this process alone: that of the one before may still be at its last line.
+        self.reader = threading.Thread(target=self._read_log, args=(self.process, self.log, self.ready), daemon=True)
         self.reader.start()
         if not self.ready.wait(TIMEOUT) or self.port is None:
             raise AssertionError("chatd did not start: " + "".join(self.log[-5:]))
 
-    def _read_log(self):
-        for line in self.process.stderr:
-            self.log.append(line)
+    def _read_log(self, process, log, ready):
+        for line in process.stderr:
+            log.append(line)
             listening = re.search(r"event=listening addr=127\.0\.0\.1:(\d+)$", line.strip())
             if listening:
                 self.port = int(listening[1])
             if "event=ready" in line:
-                self.ready.set()
-        self.ready.set()
+                ready.set()
+        ready.set()
 
     def kill(self):
         self.process.kill()
