@@ -153,25 +153,17 @@ void chat_mysql_places_forget(struct mysql_places *places);
 	"VALUES(last_seq),NULL),last_ms=VALUES(last_ms),low_sent=VALUES(low_sent),"                \
 	"high_sent=VALUES(high_sent)"
 
-struct mysql_move {
-	const struct mysql_end *to;
-	uint64_t was_seq;
-};
-
-struct mysql_message {
-	uint64_t conversation;
-	const struct chat_op_append *append;
-};
-
 /* Of a connection that was made, and of one that is to go. */
 void chat_mysql_bulk_begin(struct mysql *mysql);
 void chat_mysql_bulk_end(struct mysql *mysql);
 /* Whether so many messages, and the ends that they move, go in bulk. False: they have to go as text. */
 CHAT_MUST_CHECK bool chat_mysql_bulk_takes(const struct mysql *mysql, size_t messages);
-/* A trip each, at once; a failure is the transaction's. */
-void chat_mysql_bulk_move(struct mysql *mysql, const struct mysql_move *moves, size_t count);
-void chat_mysql_bulk_insert(struct mysql *mysql, const struct mysql_message *messages,
-			    size_t count);
+/* A row, which goes with others like it, before those of another kind. What it points to lives until then. */
+void chat_mysql_bulk_move(struct mysql *mysql, const struct mysql_end *to, uint64_t was_seq);
+void chat_mysql_bulk_message(struct mysql *mysql, uint64_t conversation,
+			     const struct chat_op_append *append);
+/* Those that have not gone do. A failure is the transaction's. */
+void chat_mysql_bulk_run(struct mysql *mysql);
 
 /* Whether the schema is the one that this program knows. CHAT_ERR_VERSION, CHAT_ERR_UNAVAILABLE with the reason. */
 CHAT_MUST_CHECK int chat_mysql_schema_check(MYSQL *handle, struct chat_store_error *error);

@@ -481,16 +481,13 @@ static void add_ends(struct mysql *mysql)
 static void write_in_bulk(struct mysql *mysql)
 {
 	const struct mysql_sends *sends = mysql->sends;
-	struct mysql_move moves[CHAT_POOL_BATCH_MAX];
-	struct mysql_message messages[CHAT_POOL_BATCH_MAX];
 
 	for (size_t i = 0; i < sends->moved_count; i++)
-		moves[i] = (struct mysql_move){&sends->moved[i]->now, sends->moved[i]->was_seq};
+		chat_mysql_bulk_move(mysql, &sends->moved[i]->now, sends->moved[i]->was_seq);
 	for (size_t i = 0; i < sends->count; i++)
-		messages[i] = (struct mysql_message){sends->items[i].end->now.id,
-						     &sends->items[i].op->u.append};
-	chat_mysql_bulk_move(mysql, moves, sends->moved_count);
-	chat_mysql_bulk_insert(mysql, messages, sends->count);
+		chat_mysql_bulk_message(mysql, sends->items[i].end->now.id,
+					&sends->items[i].op->u.append);
+	chat_mysql_bulk_run(mysql);
 }
 
 /* The last that a sender wrote there. */

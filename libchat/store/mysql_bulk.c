@@ -32,6 +32,7 @@ static const struct bulk_shape {
 /* Rows of one kind that are gathered, a column after the other, as the library wants them. */
 struct mysql_bulk {
 	MYSQL_STMT *statements[BULK_KINDS];
+	enum bulk_kind kind; /* of the rows that are gathered */
 	unsigned count;
 	size_t bytes;
 	int64_t numbers[NUMBERS_MAX][CHAT_POOL_BATCH_MAX];
@@ -79,32 +80,17 @@ void chat_mysql_bulk_end(struct mysql *mysql)
 	mysql->bulk = NULL;
 }
 
-static void bulk_text(struct mysql_bulk *bulk, int column, struct chat_view value)
+static bool bulk_execute(struct mysql_bulk *bulk)
 {
-	size_t i = bulk->count;
-
-	bulk->texts[column][i] = value.data;
-	bulk->lengths[column][i] = (unsigned long)value.len;
-	bulk->indicators[column][i] = value.len > 0 ? STMT_INDICATOR_NONE : STMT_INDICATOR_NULL;
-	bulk->bytes += value.len;
-}
-
-static void bulk_numbers(struct mysql_bulk *bulk, const int64_t *numbers, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		bulk->numbers[i][bulk->count] = numbers[i];
-}
-
-static bool bulk_execute(struct mysql_bulk *bulk, enum bulk_kind kind)
-{
-	MYSQL_STMT *statement = bulk->statements[kind];
+	const struct bulk_shape *shape = &shapes[bulk->kind];
+	MYSQL_STMT *statement = bulk->statements[bulk->kind];
 	MYSQL_BIND binds[NUMBERS_MAX + TEXTS_MAX] = {{0}}, *bind = binds;
 
-	for (int i = 0; i < shapes[kind].numbers; i++, bind++) {
+	for (int i = 0; i < shape->numbers; i++, bind++) {
 		bind->buffer_type = MYSQL_TYPE_LONGLONG;
 		bind->buffer = bulk->numbers[i];
 	}
-	for (int i = 0; i < shapes[kind].texts; i++, bind++) {
+	for (int i = 0; i < shape->texts; i++, bind++) {
 		bind->buffer_type = MYSQL_TYPE_STRING;
 		bind->buffer = bulk->texts[i];
 		bind->length = bulk->lengths[i];
@@ -114,13 +100,13 @@ static bool bulk_execute(struct mysql_bulk *bulk, enum bulk_kind kind)
 	       mysql_stmt_bind_param(statement, binds) == 0 && mysql_stmt_execute(statement) == 0;
 }
 
-static void bulk_run(struct mysql *mysql, enum bulk_kind kind)
+void chat_mysql_bulk_run(struct mysql *mysql)
 {
 	struct mysql_bulk *bulk = mysql->bulk;
-	MYSQL_STMT *statement = bulk->statements[kind];
+	MYSQL_STMT *statement = bulk->statements[bulk->kind];
 
 	assert(mysql->trip.count == 0); /* it would come too late */
-	if (bulk->count > 0 && !mysql->db.failed && !bulk_execute(bulk, kind)) {
+	if (bulk->count > 0 && !mysql->db.failed && !bulk_execute(bulk)) {
 		mysql->error = mysql_stmt_errno(statement);
 		chat_db_fail(&mysql->db, "in bulk: %s", mysql_stmt_error(statement));
 	}
@@ -133,44 +119,48 @@ bool chat_mysql_bulk_takes(const struct mysql *mysql, size_t messages)
 	return mysql->bulk && messages >= BULK_MIN;
 }
 
-void chat_mysql_bulk_move(struct mysql *mysql, const struct mysql_move *moves, size_t count)
+static void bulk_text(struct mysql_bulk *bulk, int column, struct chat_view value)
 {
-	struct mysql_bulk *bulk = mysql->bulk;
+	size_t i = bulk->count;
 
-	for (size_t i = 0; i < count; i++) {
-		const struct mysql_end *to = moves[i].to;
-		const int64_t numbers[] = {
-			(int64_t)to->id,
-			(int64_t)to->last_seq,
-			to->last_ms,
-			(int64_t)to->sent[0],
-			(int64_t)to->sent[1],
-			(int64_t)moves[i].was_seq,
-			to->epoch,
-		};
-
-		bulk_numbers(bulk, numbers, sizeof(numbers) / sizeof(*numbers));
-		bulk->count++;
-	}
-	bulk_run(mysql, BULK_MOVES);
+	bulk->texts[column][i] = value.data;
+	bulk->lengths[column][i] = (unsigned long)value.len;
+	bulk->indicators[column][i] = value.len > 0 ? STMT_INDICATOR_NONE : STMT_INDICATOR_NULL;
+	bulk->bytes += value.len;
 }
 
-void chat_mysql_bulk_insert(struct mysql *mysql, const struct mysql_message *messages, size_t count)
+/* A row more. Those of another kind, and as many bytes as one statement may have, go before it. */
+static void bulk_add(struct mysql *mysql, enum bulk_kind kind, const int64_t *numbers,
+		     const struct chat_view *texts)
 {
 	struct mysql_bulk *bulk = mysql->bulk;
 
-	for (size_t i = 0; i < count; i++) {
-		const struct chat_op_append *append = messages[i].append;
-		const int64_t numbers[] = {(int64_t)messages[i].conversation, (int64_t)append->seq,
-					   (int64_t)append->from, append->time_ms};
+	if (bulk->kind != kind || bulk->bytes >= MYSQL_TEXT_MAX)
+		chat_mysql_bulk_run(mysql);
+	bulk->kind = kind;
+	for (int i = 0; i < shapes[kind].numbers; i++)
+		bulk->numbers[i][bulk->count] = numbers[i];
+	for (int i = 0; i < shapes[kind].texts; i++)
+		bulk_text(bulk, i, texts[i]);
+	bulk->count++;
+}
 
-		bulk_numbers(bulk, numbers, sizeof(numbers) / sizeof(*numbers));
-		bulk_text(bulk, 0, append->cid);
-		bulk_text(bulk, 1, append->text);
-		bulk_text(bulk, 2, append->data);
-		bulk->count++;
-		if (bulk->bytes >= MYSQL_TEXT_MAX)
-			bulk_run(mysql, BULK_MESSAGES);
-	}
-	bulk_run(mysql, BULK_MESSAGES);
+void chat_mysql_bulk_move(struct mysql *mysql, const struct mysql_end *to, uint64_t was_seq)
+{
+	const int64_t numbers[] = {
+		(int64_t)to->id,      (int64_t)to->last_seq, to->last_ms, (int64_t)to->sent[0],
+		(int64_t)to->sent[1], (int64_t)was_seq,	     to->epoch,
+	};
+
+	bulk_add(mysql, BULK_MOVES, numbers, NULL);
+}
+
+void chat_mysql_bulk_message(struct mysql *mysql, uint64_t conversation,
+			     const struct chat_op_append *append)
+{
+	const int64_t numbers[] = {(int64_t)conversation, (int64_t)append->seq,
+				   (int64_t)append->from, append->time_ms};
+	const struct chat_view texts[] = {append->cid, append->text, append->data};
+
+	bulk_add(mysql, BULK_MESSAGES, numbers, texts);
 }

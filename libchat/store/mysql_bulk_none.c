@@ -19,16 +19,22 @@ bool chat_mysql_bulk_takes(const struct mysql *mysql, size_t messages)
 	return false;
 }
 
-void chat_mysql_bulk_move(struct mysql *mysql, const struct mysql_move *moves, size_t count)
+void chat_mysql_bulk_move(struct mysql *mysql, const struct mysql_end *to, uint64_t was_seq)
 {
 	(void)mysql;
-	(void)moves;
-	(void)count;
+	(void)to;
+	(void)was_seq;
 }
 
-void chat_mysql_bulk_insert(struct mysql *mysql, const struct mysql_message *messages, size_t count)
+void chat_mysql_bulk_message(struct mysql *mysql, uint64_t conversation,
+			     const struct chat_op_append *append)
 {
 	(void)mysql;
-	(void)messages;
-	(void)count;
+	(void)conversation;
+	(void)append;
+}
+
+void chat_mysql_bulk_run(struct mysql *mysql)
+{
+	(void)mysql;
 }

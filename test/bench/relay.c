@@ -70,32 +70,32 @@ static void peer_send(const struct peer *peer, const char *data, size_t len)
 			bufferevent_write(other->bev, data, len);
 }
 
-/* Of a line: an ack is only taken. */
-static void peer_answer(const struct peer *peer, const char *line, size_t len)
+/* Of each line: an ack is only taken. */
+static void peer_answer(const struct peer *peer, const char *data, size_t len)
 {
-	if (len >= sizeof(ack) && memcmp(line, ack, sizeof(ack) - 1) == 0)
-		return;
-	bufferevent_write(peer->bev, answer, sizeof(answer) - 1);
-	peer_send(peer, line, len);
+	const char *line = data, *end;
+
+	for (; (end = memchr(line, '\n', len - (size_t)(line - data))); line = end + 1) {
+		if (strncmp(line, ack, sizeof(ack) - 1) == 0)
+			continue;
+		bufferevent_write(peer->bev, answer, sizeof(answer) - 1);
+		peer_send(peer, line, (size_t)(end + 1 - line));
+	}
 }
 
 /* Whole lines go to the others: all at once, where nothing is said of each. */
 static void peer_forward(struct peer *peer)
 {
 	struct evbuffer *input = bufferevent_get_input(peer->bev);
-	size_t len = evbuffer_get_length(input), done = 0;
-	const char *data = (const char *)evbuffer_pullup(input, -1), *end;
+	size_t len = evbuffer_get_length(input);
+	const char *data = (const char *)evbuffer_pullup(input, -1);
 
 	while (len > 0 && data[len - 1] != '\n')
 		len--;
-	if (!answers)
+	if (answers && len > 0)
+		peer_answer(peer, data, len);
+	else
 		peer_send(peer, data, len);
-	while (answers && done < len && (end = memchr(data + done, '\n', len - done))) {
-		size_t line = (size_t)(end + 1 - data) - done;
-
-		peer_answer(peer, data + done, line);
-		done += line;
-	}
 	evbuffer_drain(input, len);
 }
 
