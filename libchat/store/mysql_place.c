@@ -6,12 +6,15 @@
  * Others write there too, so it is a hint. It is proven as it is used: the end is moved on from where it was remembered, or the transaction
  * is undone (mysql_append.c). What one hears of others (`heard` of the store port) only spares that.
  *
- * The tables are as large as lanes have slots, and have no chains: what falls upon another takes its place.
+ * The tables are as large as lanes have slots, and have no chains: what falls upon four others takes the place of one. Of two that took
+ * each other's, each transaction would have to ask for one.
  */
 #include <pthread.h>
 #include <stdlib.h>
 
 #include "store/mysql.h"
+
+enum { WAYS = 4 /* where one may be; there are as many slots, and so many sets of these fewer */ };
 
 struct kept_end {
 	struct mysql_end end; /* id 0: none is here */
@@ -49,14 +52,49 @@ void chat_mysql_places_destroy(struct mysql_places *places)
 	free(places);
 }
 
-static struct kept_end *end_at(struct mysql_places *places, chat_id a, chat_id b)
+/* Where that end is, or NULL. */
+static struct kept_end *end_find(struct mysql_places *places, chat_id a, chat_id b)
 {
-	return &places->ends[lane_slot(a + lane_slot(b))];
+	struct kept_end *set = &places->ends[lane_slot(a + lane_slot(b)) / WAYS * WAYS];
+
+	for (size_t i = 0; i < WAYS; i++)
+		if (set[i].end.id != 0 && set[i].end.a == a && set[i].end.b == b)
+			return &set[i];
+	return NULL;
 }
 
-static struct kept_member *member_at(struct mysql_places *places, chat_id group, chat_id user)
+/* Where it may be kept. */
+static struct kept_end *end_room(struct mysql_places *places, chat_id a, chat_id b)
 {
-	return &places->members[lane_slot(user + lane_slot(group))];
+	struct kept_end *found = end_find(places, a, b);
+	size_t slot = lane_slot(a + lane_slot(b)), first = slot / WAYS * WAYS;
+
+	for (size_t i = first; !found && i < first + WAYS; i++)
+		if (places->ends[i].end.id == 0)
+			found = &places->ends[i];
+	return found ? found : &places->ends[slot];
+}
+
+static struct kept_member *member_find(struct mysql_places *places, chat_id group, chat_id user)
+{
+	struct kept_member *set =
+		&places->members[lane_slot(user + lane_slot(group)) / WAYS * WAYS];
+
+	for (size_t i = 0; i < WAYS; i++)
+		if (set[i].group == group && set[i].user == user)
+			return &set[i];
+	return NULL;
+}
+
+static struct kept_member *member_room(struct mysql_places *places, chat_id group, chat_id user)
+{
+	struct kept_member *found = member_find(places, group, user);
+	size_t slot = lane_slot(user + lane_slot(group)), first = slot / WAYS * WAYS;
+
+	for (size_t i = first; !found && i < first + WAYS; i++)
+		if (places->members[i].group == 0)
+			found = &places->members[i];
+	return found ? found : &places->members[slot];
 }
 
 uint32_t chat_mysql_places_stamp(struct mysql_places *places, uint64_t lane)
@@ -72,12 +110,12 @@ uint32_t chat_mysql_places_stamp(struct mysql_places *places, uint64_t lane)
 bool chat_mysql_places_find(struct mysql_places *places, uint64_t lane, chat_id a, chat_id b,
 			    struct mysql_end *out)
 {
-	const struct kept_end *kept = end_at(places, a, b);
+	const struct kept_end *kept;
 	bool found;
 
 	pthread_mutex_lock(&places->mutex);
-	found = kept->end.id != 0 && kept->end.a == a && kept->end.b == b &&
-		kept->stamp == places->stamps[lane_slot(lane)];
+	kept = end_find(places, a, b);
+	found = kept && kept->stamp == places->stamps[lane_slot(lane)];
 	if (found)
 		*out = kept->end;
 	pthread_mutex_unlock(&places->mutex);
@@ -87,11 +125,12 @@ bool chat_mysql_places_find(struct mysql_places *places, uint64_t lane, chat_id 
 bool chat_mysql_places_member(struct mysql_places *places, chat_id group, chat_id user,
 			      uint32_t epoch)
 {
-	const struct kept_member *kept = member_at(places, group, user);
+	const struct kept_member *kept;
 	bool found;
 
 	pthread_mutex_lock(&places->mutex);
-	found = kept->group == group && kept->user == user && kept->epoch == epoch;
+	kept = member_find(places, group, user);
+	found = kept && kept->epoch == epoch;
 	pthread_mutex_unlock(&places->mutex);
 	return found;
 }
@@ -100,7 +139,7 @@ void chat_mysql_places_keep(struct mysql_places *places, const struct mysql_end 
 			    uint32_t stamp)
 {
 	pthread_mutex_lock(&places->mutex);
-	*end_at(places, end->a, end->b) = (struct kept_end){*end, stamp};
+	*end_room(places, end->a, end->b) = (struct kept_end){*end, stamp};
 	pthread_mutex_unlock(&places->mutex);
 }
 
@@ -108,7 +147,7 @@ void chat_mysql_places_keep_member(struct mysql_places *places, chat_id group, c
 				   uint32_t epoch)
 {
 	pthread_mutex_lock(&places->mutex);
-	*member_at(places, group, user) = (struct kept_member){group, user, epoch};
+	*member_room(places, group, user) = (struct kept_member){group, user, epoch};
 	pthread_mutex_unlock(&places->mutex);
 }
 
