@@ -118,6 +118,8 @@ void chat_db_lock_conversation(struct db *db, uint64_t conversation)
 	if (db->driver->locks)
 		chat_db_run(db, "SELECT id FROM conversation WHERE id=? FOR UPDATE", "i",
 			    conversation);
+	if (db->driver->fence)
+		db->driver->fence(db, conversation);
 }
 
 void chat_db_lock_user(struct db *db, chat_id user)
@@ -153,6 +155,8 @@ void chat_db_lock_direct(struct db *db, chat_id a, chat_id b)
 	 * conversation as it was is to find out (mysql_append.c).
 	 */
 	chat_db_run(db, "UPDATE conversation SET epoch=epoch+1 WHERE id=?", "i", id);
+	if (db->driver->fence)
+		db->driver->fence(db, id);
 }
 
 /* --- What several families of rules ask -------------------------------------------------------------- */

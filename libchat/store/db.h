@@ -19,6 +19,7 @@ enum { DB_STATEMENTS = 256 }; /* distinct statements; the rules have fewer */
 struct db;
 struct rule_places; /* rules.h */
 struct db_rows;	    /* the driver's: a statement that is being read */
+struct rule_place;
 
 struct db_driver {
 	/* The statement of that text with its values bound (types as of chat_db_query), begun. NULL: it failed, see db_fail. */
@@ -34,10 +35,17 @@ struct db_driver {
 	/* Whether rows are locked as chat_db_lock says; without it whoever writes is alone. */
 	bool locks;
 	/*
-	 * The last statement was log->append of that message, which is to be found from now on. False: it was not inserted, for its
-	 * sender's cid is known. NULL: the table's own key finds it, and a cid that is known undoes the transaction.
+	 * Keeps all others from writing to the log of a conversation that is locked. NULL: where it ends, and who has read that as they
+	 * wrote it, is written beside it, not found in it.
 	 */
-	bool (*logged)(struct db *db, uint64_t conversation, uint64_t seq);
+	void (*fence)(struct db *db, uint64_t conversation);
+	/*
+	 * Writes a message, which has its seq and its time, behind the end that the place shows. False: it was not inserted, for its sender's
+	 * cid is known.
+	 */
+	bool (*append)(struct db *db, const struct rule_place *place,
+		       const struct chat_op_append *append);
+	bool tells_known; /* append does; else a cid that is known undoes the transaction */
 	const struct db_log *log;
 };
 
@@ -45,8 +53,6 @@ enum { DB_LOG_PARTS = 2 };
 
 /* The statements on messages by their place in the log, which each dialect keeps in its own way. */
 struct db_log {
-	/* (conversation, seq, kind, sender, time_ms, changes, cid, text, data) */
-	const char *append;
 	/*
 	 * (conversation, after, end, limit): RULE_MESSAGE of those between, ascending. The first finds a beginning of them, the second,
 	 * which may be NULL, what follows it.
@@ -58,9 +64,6 @@ struct db_log {
 	const char *change;
 };
 
-#define RULE_APPEND                                                                                \
-	"INTO message(conversation,seq,kind,sender,time_ms,changes,flags,cid,text,data)"           \
-	" VALUES(?,?,?,?,?,?,0,?,?,?)"
 /* The columns of a message, in the order that chat_rule_message reads them, of the table named m. */
 #define RULE_MESSAGE "m.seq,m.kind,m.sender,m.time_ms,m.changes,m.flags,m.text,m.data"
 enum { RULE_EDITED = 1, RULE_RECALLED = 2 }; /* message.flags */
@@ -73,7 +76,8 @@ struct rule_place {
 	int64_t last_ms;
 	uint32_t epoch;
 	uint64_t sent[2]; /* of a direct one: what the lower and the higher id wrote last */
-	bool blocked;	  /* and whether one of them has blocked the other */
+	chat_id writer; /* who wrote the last message, where that does not say by itself that they have read it; 0: it does */
+	bool blocked;	/* and whether one of them has blocked the other */
 	uint64_t joined_seq;
 	uint64_t read_seq;
 	uint64_t delivered_seq; /* the furthest of all the member's devices */

@@ -195,6 +195,23 @@ static bool error_is_of_conflict(unsigned error)
 	       error == ER_DUP_ENTRY || error == ER_CHECKREAD || error == ER_SP_DOES_NOT_EXIST;
 }
 
+/* Whether the next attempt knows better: the server names the key, as message_cid or table.message_cid; that of ends has numbers alone. */
+static bool duplicate_teaches(struct mysql *mysql)
+{
+	if (strstr(mysql->db.base.error, "message_cid")) {
+		if (mysql->expects_known > 0)
+			return false;
+		mysql->expects_known = MYSQL_EXPECTS_KNOWN;
+		return true;
+	}
+	if (mysql->expects_moved == 0) {
+		mysql->expects_moved = MYSQL_EXPECTS_MOVED;
+		return true;
+	}
+	mysql->expects_raced = true;
+	return false;
+}
+
 static enum outcome mysql_undo(struct mysql *mysql)
 {
 	unsigned error = mysql->error;
@@ -207,15 +224,8 @@ static enum outcome mysql_undo(struct mysql *mysql)
 		mysql_disconnect(mysql);
 	if (mysql->unprepared)
 		return OUTCOME_AT_ONCE;
-	if (error == ER_DUP_ENTRY && mysql->expects_known == 0) {
-		mysql->expects_known = MYSQL_EXPECTS_KNOWN;
+	if (error == ER_DUP_ENTRY && duplicate_teaches(mysql))
 		return OUTCOME_AT_ONCE;
-	}
-	/* An end that is not where it was remembered: see add_ends (mysql_append.c). */
-	if (error == ER_BAD_NULL_ERROR && mysql->expects_moved == 0) {
-		mysql->expects_moved = MYSQL_EXPECTS_MOVED;
-		return OUTCOME_AT_ONCE;
-	}
 	return error_is_of_conflict(error) ? OUTCOME_AGAIN : OUTCOME_FAILED;
 }
 
@@ -319,6 +329,7 @@ static bool batch_run(struct mysql *mysql, struct chat_op **ops, size_t count)
 	enum outcome outcome;
 	int attempt = 0;
 
+	mysql->expects_raced = false;
 	for (size_t i = 0; i < count; i++)
 		mysql->saved[i] = *ops[i];
 	for (;;) {

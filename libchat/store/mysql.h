@@ -29,7 +29,7 @@ enum {
 	MYSQL_LOCK_WAIT_S = 5,	  /* for a row's lock; then the transaction is retried */
 	MYSQL_ATTEMPTS = 8,	  /* at one transaction; then its operations are unavailable */
 	MYSQL_PARAMS_MAX = 16,	  /* of one prepared statement; the rules have fewer */
-	MYSQL_COLUMNS_MAX = 13,	  /* of its result */
+	MYSQL_COLUMNS_MAX = 15,	  /* of its result */
 	MYSQL_TEXT_MAX = 4 << 20, /* bytes of one INSERT of many rows; more rows go into another */
 	MYSQL_TEXT_USUAL = 256,	  /* bytes that one addition to a text rarely exceeds */
 	MYSQL_EXPECTS_KNOWN =
@@ -73,6 +73,7 @@ struct mysql {
 	bool committing; /* the COMMIT was sent: when the connection is lost then, nobody knows the outcome */
 	unsigned expects_known; /* transactions that are to look for their cids first */
 	unsigned expects_moved; /* transactions that are not to trust what is remembered */
+	bool expects_raced;	/* the attempt is to fence ends off before it asks for them */
 	struct mysql_places *places;
 	bool shares_places; /* they are another connection's, which outlives this one */
 	struct mysql_statement statements[DB_STATEMENTS];
@@ -122,6 +123,7 @@ struct mysql_end {
 	int64_t last_ms;
 	uint32_t epoch;
 	uint64_t sent[2]; /* of a direct one: what the lower and the higher id wrote last */
+	chat_id writer;	  /* of a group: who wrote the last message; 0: nobody */
 };
 
 CHAT_MUST_CHECK struct mysql_places *chat_mysql_places_create(void);
@@ -141,27 +143,29 @@ void chat_mysql_places_changed(struct mysql_places *places, uint64_t lane);
 /* All of them. */
 void chat_mysql_places_forget(struct mysql_places *places);
 
-/*
- * The ends of conversations that move on, each from where it is expected to be. The rows are there, and are never deleted: each INSERT is an
- * UPDATE of many. `low`, which it leaves as it is, says what last_seq was; an end that is elsewhere, or has another epoch,
- * becomes NULL, which its column refuses.
- */
-#define MYSQL_MOVE                                                                                 \
-	"INSERT INTO conversation(id,last_seq,last_ms,low_sent,high_sent,low,epoch) VALUES "
-#define MYSQL_MOVE_GUARD                                                                           \
-	" ON DUPLICATE KEY UPDATE last_seq=IF(last_seq=VALUES(low) AND epoch=VALUES(epoch),"       \
-	"VALUES(last_seq),NULL),last_ms=VALUES(last_ms),low_sent=VALUES(low_sent),"                \
-	"high_sent=VALUES(high_sent)"
+/* The last row of the log of a conversation c, as e: NULLs where there is none. Its seq is one more than the last message's where it is a fence. */
+#define MYSQL_LAST                                                                                 \
+	" LEFT JOIN message e ON e.conversation=c.id AND e.seq=(SELECT x.seq FROM message x"       \
+	" WHERE x.conversation=c.id ORDER BY x.seq DESC LIMIT 1)"
+/* Where that log ends, alone; NULL where it is empty. */
+#define MYSQL_LAST_SEQ                                                                             \
+	"(SELECT x.seq-(x.kind<0) FROM message x WHERE x.conversation=c.id"                        \
+	" ORDER BY x.seq DESC LIMIT 1)"
+/* Puts a fence behind it, unless there is one, or another's row comes before it. Between these two is said of which conversations, with WHERE. */
+#define MYSQL_FENCE                                                                                \
+	"INSERT IGNORE INTO message(conversation,seq,kind,sender,time_ms,other_seq,text) SELECT"   \
+	" c.id,COALESCE(e.seq,0)+1,-1,COALESCE(e.sender,0),COALESCE(e.time_ms,0),"                 \
+	"COALESCE(e.other_seq,0),'' FROM conversation c" MYSQL_LAST
+#define MYSQL_FENCE_UNLESS " AND COALESCE(e.kind,0)>=0"
 
 /* Of a connection that was made, and of one that is to go. */
 void chat_mysql_bulk_begin(struct mysql *mysql);
 void chat_mysql_bulk_end(struct mysql *mysql);
-/* Whether so many messages, and the ends that they move, go in bulk. False: they have to go as text. */
+/* Whether so many messages go in bulk. False: they have to go as text. */
 CHAT_MUST_CHECK bool chat_mysql_bulk_takes(const struct mysql *mysql, size_t messages);
-/* A row, which goes with others like it, before those of another kind. What it points to lives until then. */
-void chat_mysql_bulk_move(struct mysql *mysql, const struct mysql_end *to, uint64_t was_seq);
+/* A row, which goes with the others. What it points to lives until then. */
 void chat_mysql_bulk_message(struct mysql *mysql, uint64_t conversation,
-			     const struct chat_op_append *append);
+			     const struct chat_op_append *append, uint64_t other_seq);
 /* Those that have not gone do. A failure is the transaction's. */
 void chat_mysql_bulk_run(struct mysql *mysql);
 

@@ -2,13 +2,13 @@
 /*
  * Sends, many together: two round trips whatever their number, or three where the messages go in bulk.
  *
- *   1  the conversations that are meant, locked in one order; who is a member? who is a friend, where that is asked?
- *   2  the conversations' ends; one INSERT of all messages; what senders have read of groups
+ *   1  the conversations that are meant, locked in one order, and their ends; who is a member? who is a friend, where that is asked?
+ *   2  one INSERT of all messages; what senders have read of groups
  *
- * Where one wrote a moment ago nothing is asked (mysql_place.c), and the first trip is spared where all is known. That nobody else
- * has written there, come, gone, or blocked the other since is said by the end itself: it is moved on only from what it was
- * remembered as, and each of these counts its last_seq or its epoch up. Where one does not fit it is set to NULL, which its column
- * refuses: the transaction is undone, and for the next attempt and some transactions after it all are asked for.
+ * Where one wrote a moment ago nothing is asked, and no lock is taken (mysql_place.c). That nobody else has written there, come, gone, or
+ * blocked the other since is what the message's own key says: it is conversation and seq, and each of these has put a row there, a
+ * message or a fence (schema/mysql). Then the transaction is undone, and for the next attempt and some transactions after it all are asked
+ * for. Who is asked for can still be outrun by one who does not ask; the attempt after that puts up fences first.
  *
  * Here is done what is plain: a text into a conversation that has begun, by one who may write there, with a cid that is new.
  * All else (a first message, a duplicate, a refusal, an edit) is left to the rules, and with it all that follows in the
@@ -28,7 +28,9 @@
 struct end {
 	struct mysql_end now;
 	uint64_t was_seq;
+	chat_id was_writer;
 	uint32_t stamp;
+	bool fenced; /* a fence is where the next message goes */
 };
 
 struct send {
@@ -36,6 +38,7 @@ struct send {
 	size_t place; /* among the operations */
 	uint32_t stamp;
 	struct end *end;
+	uint64_t other_seq; /* what the other of a direct conversation wrote last */
 	bool is_member;
 	bool is_friend;
 	bool left; /* to the rules */
@@ -49,9 +52,9 @@ struct mysql_sends {
 	struct mysql_matches members; /* of these: the group and the sender */
 	struct mysql_matches cids;    /* the sender and the cid's hash */
 	struct mysql_matches marks;   /* the conversation and the sender */
+	struct mysql_matches writers; /* the group and who wrote there last */
 	struct end ends[CHAT_POOL_BATCH_MAX];
-	struct end *moved[CHAT_POOL_BATCH_MAX]; /* those that messages go to */
-	size_t end_count, moved_count;
+	size_t end_count;
 	struct mysql_lanes lanes;
 };
 
@@ -76,7 +79,7 @@ static void sends_collect(struct mysql *mysql, struct chat_op **ops, size_t coun
 	struct mysql_sends *sends = mysql->sends;
 
 	sends->lanes = (struct mysql_lanes){0};
-	sends->count = sends->end_count = sends->moved_count = 0;
+	sends->count = sends->end_count = 0;
 	for (size_t i = 0; i < count; i++) {
 		struct send *send = &sends->items[sends->count];
 
@@ -175,7 +178,7 @@ static struct end *ends_add(struct mysql_sends *sends, const struct mysql_end *n
 {
 	struct end *end = &sends->ends[sends->end_count++];
 
-	*end = (struct end){.now = *now, .was_seq = now->last_seq};
+	*end = (struct end){.now = *now, .was_seq = now->last_seq, .was_writer = now->writer};
 	return end;
 }
 
@@ -186,35 +189,45 @@ static void send_meet(struct send *send, struct end *end)
 	end->stamp = send->stamp;
 }
 
-/* Of a row that begins as those do that ask_pairs and ask_groups ask for. */
+/* Of a row that begins with `END`. */
+#define END "SELECT c.id,c.epoch,e.seq,e.time_ms,e.kind<0,e.sender"
+enum { END_COLUMNS = 6 };
+
 static struct end *end_of_row(struct mysql_sends *sends, MYSQL_ROW row, chat_id a, chat_id b)
 {
-	return ends_add(sends, &(struct mysql_end){
-				       .id = mysql_row_number(row, 0),
-				       .a = a,
-				       .b = b,
-				       .last_seq = mysql_row_number(row, 1),
-				       .last_ms = (int64_t)mysql_row_number(row, 2),
-				       .epoch = (uint32_t)mysql_row_number(row, 3),
-			       });
+	bool fenced = mysql_row_number(row, 4) != 0;
+	struct end *end = ends_add(sends, &(struct mysql_end){
+						  .id = mysql_row_number(row, 0),
+						  .a = a,
+						  .b = b,
+						  .epoch = (uint32_t)mysql_row_number(row, 1),
+						  .last_seq = mysql_row_number(row, 2) - fenced,
+						  .last_ms = (int64_t)mysql_row_number(row, 3),
+						  .writer = mysql_row_number(row, 5),
+					  });
+
+	end->fenced = fenced;
+	return end;
 }
 
 /* What has a message has both for members, for good. */
 static void visit_pair(struct mysql *mysql, MYSQL_ROW row, const unsigned long *lengths)
 {
 	struct mysql_sends *sends = mysql->sends;
-	uint64_t low = mysql_row_number(row, 4), high = mysql_row_number(row, 5);
+	uint64_t low = mysql_row_number(row, END_COLUMNS),
+		 high = mysql_row_number(row, END_COLUMNS + 1);
 	struct end *end = end_of_row(sends, row, low, high);
+	bool low_wrote = end->now.writer == low;
 
 	(void)lengths;
-	end->now.sent[0] = mysql_row_number(row, 6);
-	end->now.sent[1] = mysql_row_number(row, 7);
+	end->now.sent[!low_wrote] = end->was_seq;
+	end->now.sent[low_wrote] = mysql_row_number(row, END_COLUMNS + 3);
 	MYSQL_EACH_MATCH (m, &sends->pairs, low, high) {
 		struct send *send = m->item;
 
 		send_meet(send, end);
 		send->is_member = end->was_seq > 0;
-		send->left = send->left || mysql_row_number(row, 8) != 0;
+		send->left = send->left || mysql_row_number(row, END_COLUMNS + 2) != 0;
 	}
 }
 
@@ -318,6 +331,31 @@ static void recall_members(struct mysql *mysql)
 	members->count = left;
 }
 
+/* A statement on the conversations that are asked for, the direct ones, or the groups: it ends with what is between these. */
+static void add_of_pairs(struct mysql *mysql, mysql_visit *visit, const char *sql, const char *end)
+{
+	const struct mysql_sends *sends = mysql->sends;
+
+	if (sends->pairs.count == 0)
+		return;
+	chat_mysql_trip_add(mysql, visit, sql);
+	chat_mysql_text(mysql, " WHERE (c.low,c.high) IN (");
+	chat_mysql_text_matches(mysql, &sends->pairs);
+	chat_mysql_text(mysql, ")%s", end);
+}
+
+static void add_of_groups(struct mysql *mysql, mysql_visit *visit, const char *sql, const char *end)
+{
+	const struct mysql_sends *sends = mysql->sends;
+
+	if (sends->groups.count == 0)
+		return;
+	chat_mysql_trip_add(mysql, visit, sql);
+	chat_mysql_text(mysql, " WHERE c.low IS NULL AND c.id IN (");
+	chat_mysql_text_numbers(mysql, &sends->groups);
+	chat_mysql_text(mysql, ")%s", end);
+}
+
 /*
  * The locks are taken in one order on every connection: direct conversations as their index has them, then groups as theirs.
  * The indexes are named, for a small table would be read whole, and locked.
@@ -326,15 +364,11 @@ static void ask_pairs(struct mysql *mysql)
 {
 	const struct mysql_sends *sends = mysql->sends;
 
-	if (sends->pairs.count == 0)
-		return;
-	chat_mysql_trip_add(
-		mysql, visit_pair,
-		"SELECT id,last_seq,last_ms,epoch,low,high,low_sent,high_sent,blocked"
-		" FROM conversation FORCE INDEX(conversation_pair) WHERE (low,high) IN (");
-	chat_mysql_text_matches(mysql, &sends->pairs);
-	chat_mysql_text(mysql, ") FOR UPDATE");
-	if (!sends_ask_friends(sends))
+	add_of_pairs(mysql, visit_pair,
+		     END ",c.low,c.high,c.blocked,e.other_seq FROM conversation c"
+			 " FORCE INDEX(conversation_pair)" MYSQL_LAST,
+		     " FOR UPDATE");
+	if (sends->pairs.count == 0 || !sends_ask_friends(sends))
 		return;
 	chat_mysql_trip_add(mysql, visit_friendship,
 			    "SELECT user,other FROM friendship WHERE (user,other) IN (");
@@ -346,20 +380,31 @@ static void ask_groups(struct mysql *mysql)
 {
 	const struct mysql_sends *sends = mysql->sends;
 
-	if (sends->groups.count > 0) {
-		chat_mysql_trip_add(
-			mysql, visit_group,
-			"SELECT id,last_seq,last_ms,epoch FROM conversation FORCE INDEX(PRIMARY)"
-			" WHERE low IS NULL AND id IN (");
-		chat_mysql_text_numbers(mysql, &sends->groups);
-		chat_mysql_text(mysql, ") ORDER BY id FOR UPDATE");
-	}
+	add_of_groups(mysql, visit_group,
+		      END " FROM conversation c FORCE INDEX(PRIMARY)" MYSQL_LAST,
+		      " ORDER BY c.id FOR UPDATE");
 	if (sends->members.count == 0)
 		return;
 	chat_mysql_trip_add(mysql, visit_member,
 			    "SELECT conversation,user FROM member WHERE (conversation,user) IN (");
 	chat_mysql_text_matches(mysql, &sends->members);
 	chat_mysql_text(mysql, ")");
+}
+
+/*
+ * Locked, the conversations are kept from all who lock them, and behind fences from those, too, who do not. Put up twice, for one who was before
+ * us has committed when that has failed once, and is not at their next yet.
+ */
+static void raise_fences(struct mysql *mysql)
+{
+	add_of_pairs(mysql, NULL, "SELECT c.id FROM conversation c FORCE INDEX(conversation_pair)",
+		     " FOR UPDATE");
+	add_of_groups(mysql, NULL, "SELECT c.id FROM conversation c FORCE INDEX(PRIMARY)",
+		      " ORDER BY c.id FOR UPDATE");
+	for (int i = 0; i < 2; i++) {
+		add_of_pairs(mysql, NULL, MYSQL_FENCE, MYSQL_FENCE_UNLESS);
+		add_of_groups(mysql, NULL, MYSQL_FENCE, MYSQL_FENCE_UNLESS);
+	}
 }
 
 static void leave_refused(struct mysql_sends *sends)
@@ -384,18 +429,31 @@ static void sends_number(struct mysql_sends *sends)
 		struct end *met = sends->items[i].end;
 		struct mysql_end *end = &met->now;
 
-		if (end->last_seq == met->was_seq)
-			sends->moved[sends->moved_count++] = met;
 		if (op->now_ms > end->last_ms)
 			end->last_ms = op->now_ms;
 		append->seq = ++end->last_seq;
 		append->time_ms = end->last_ms;
 		append->epoch = end->epoch;
+		end->writer = append->from;
 		chat_mysql_matches_add(&sends->marks, &sends->items[i], end->id, append->from);
-		if (append->target.group == 0)
-			end->sent[append->from > append->target.user] = append->seq;
+		if (append->target.group == 0) {
+			bool is_high = append->from > append->target.user;
+
+			sends->items[i].other_seq = end->sent[!is_high];
+			end->sent[is_high] = append->seq;
+		}
 	}
 	chat_mysql_matches_sort(&sends->marks);
+}
+
+/* As the table has them: so nobody waits for another in a ring. */
+static int send_compare(const void *left, const void *right)
+{
+	const struct send *a = left, *b = right;
+
+	if (a->end->now.id != b->end->now.id)
+		return a->end->now.id < b->end->now.id ? -1 : 1;
+	return a->place < b->place ? -1 : a->place > b->place;
 }
 
 static bool sends_data(const struct mysql_sends *sends)
@@ -410,9 +468,9 @@ static void add_message(struct mysql *mysql, const struct send *send, bool with_
 {
 	const struct chat_op_append *append = &send->op->u.append;
 
-	chat_mysql_text(mysql, "(%llu,%llu,%llu,%lld,", mysql_number(send->end->now.id),
+	chat_mysql_text(mysql, "(%llu,%llu,%llu,%lld,%llu,", mysql_number(send->end->now.id),
 			mysql_number(append->seq), mysql_number(append->from),
-			(long long)append->time_ms);
+			(long long)append->time_ms, mysql_number(send->other_seq));
 	chat_mysql_text_quote(mysql, append->cid);
 	chat_mysql_text(mysql, ",");
 	chat_mysql_text_quote(mysql, append->text);
@@ -435,9 +493,9 @@ static void add_messages(struct mysql *mysql)
 	for (size_t i = 0; i < sends->count;) {
 		struct mysql_rows rows = {
 			.sql = with_data ? "INSERT INTO message(conversation,seq,sender,time_ms,"
-					   "cid,text,data) VALUES "
+					   "other_seq,cid,text,data) VALUES "
 					 : "INSERT INTO message(conversation,seq,sender,time_ms,"
-					   "cid,text) VALUES "};
+					   "other_seq,cid,text) VALUES "};
 
 		for (; i < sends->count && mysql->trip.text.len < MYSQL_TEXT_MAX; i++) {
 			chat_mysql_rows_next(mysql, &rows);
@@ -448,45 +506,33 @@ static void add_messages(struct mysql *mysql)
 	}
 }
 
-/* In the order in which those that are asked for are locked, so that nobody waits in a ring. */
-static int end_compare(const void *left, const void *right)
-{
-	const struct mysql_end *a = &(*(struct end *const *)left)->now;
-	const struct mysql_end *b = &(*(struct end *const *)right)->now;
-
-	if ((a->b == 0) != (b->b == 0))
-		return a->b == 0 ? 1 : -1;
-	if (a->a != b->a)
-		return a->a < b->a ? -1 : 1;
-	return a->b < b->b ? -1 : a->b > b->b;
-}
-
-static void add_ends(struct mysql *mysql)
+/* Where fences stand the messages come. */
+static void remove_fences(struct mysql *mysql)
 {
 	const struct mysql_sends *sends = mysql->sends;
-	struct mysql_rows rows = {.sql = MYSQL_MOVE};
+	struct mysql_rows rows = {
+		.sql = "DELETE FROM message WHERE kind<0 AND (conversation,seq) IN ("};
 
-	for (size_t i = 0; i < sends->moved_count; i++) {
-		const struct mysql_end *end = &sends->moved[i]->now;
+	for (size_t i = 0; i < sends->end_count; i++) {
+		const struct end *end = &sends->ends[i];
 
+		if (!end->fenced || end->now.last_seq == end->was_seq)
+			continue;
 		chat_mysql_rows_next(mysql, &rows);
-		chat_mysql_text(mysql, "(%llu,%llu,%lld,%llu,%llu,%llu,%u)", mysql_number(end->id),
-				mysql_number(end->last_seq), (long long)end->last_ms,
-				mysql_number(end->sent[0]), mysql_number(end->sent[1]),
-				mysql_number(sends->moved[i]->was_seq), (unsigned)end->epoch);
+		chat_mysql_text(mysql, "(%llu,%llu)", mysql_number(end->now.id),
+				mysql_number(end->was_seq + 1));
 	}
-	chat_mysql_rows_end(mysql, &rows, MYSQL_MOVE_GUARD);
+	chat_mysql_rows_end(mysql, &rows, ")");
 }
 
 static void write_in_bulk(struct mysql *mysql)
 {
 	const struct mysql_sends *sends = mysql->sends;
 
-	for (size_t i = 0; i < sends->moved_count; i++)
-		chat_mysql_bulk_move(mysql, &sends->moved[i]->now, sends->moved[i]->was_seq);
+	chat_mysql_trip_run(mysql);
 	for (size_t i = 0; i < sends->count; i++)
 		chat_mysql_bulk_message(mysql, sends->items[i].end->now.id,
-					&sends->items[i].op->u.append);
+					&sends->items[i].op->u.append, sends->items[i].other_seq);
 	chat_mysql_bulk_run(mysql);
 }
 
@@ -504,7 +550,10 @@ static uint64_t mark_seq(const struct mysql_matches *marks, size_t *i)
 	return seq;
 }
 
-/* Of groups: the end of a direct conversation has them. */
+/*
+ * What senders have read of groups, as they wrote it: who wrote last there has it in the log's end, who wrote before in a row that is there. (A
+ * direct conversation's end has that of both.)
+ */
 static void add_read_marks(struct mysql *mysql)
 {
 	const struct mysql_sends *sends = mysql->sends;
@@ -515,13 +564,41 @@ static void add_read_marks(struct mysql *mysql)
 		const struct send *send = mark->item;
 		uint64_t seq = mark_seq(&sends->marks, &i);
 
-		if (send->op->u.append.target.group == 0)
+		if (send->op->u.append.target.group == 0 || send->end->now.writer == mark->b)
 			continue;
 		chat_mysql_rows_next(mysql, &rows);
 		chat_mysql_text(mysql, "(%llu,%llu,%llu)", mysql_number(mark->a),
 				mysql_number(mark->b), mysql_number(seq));
 	}
 	chat_mysql_rows_end(mysql, &rows, " ON DUPLICATE KEY UPDATE read_seq=VALUES(read_seq)");
+}
+
+/* Of those who wrote last until now, and may have gone since. */
+static void add_former_writers(struct mysql *mysql)
+{
+	struct mysql_matches *writers = &mysql->sends->writers;
+
+	writers->count = 0;
+	for (size_t i = 0; i < mysql->sends->end_count; i++) {
+		struct end *end = &mysql->sends->ends[i];
+
+		if (end->now.b == 0 && end->was_writer != 0 && end->now.writer != end->was_writer)
+			chat_mysql_matches_add(writers, end, end->now.id, end->was_writer);
+	}
+	if (writers->count == 0)
+		return;
+	chat_mysql_matches_sort(writers);
+	chat_mysql_trip_add(mysql, NULL,
+			    "UPDATE member SET read_seq=GREATEST(read_seq,CASE conversation");
+	for (size_t i = 0; i < writers->count; i++) {
+		const struct end *end = writers->items[i].item;
+
+		chat_mysql_text(mysql, " WHEN %llu THEN %llu", mysql_number(end->now.id),
+				mysql_number(end->was_seq));
+	}
+	chat_mysql_text(mysql, " END) WHERE (conversation,user) IN (");
+	chat_mysql_text_matches(mysql, writers);
+	chat_mysql_text(mysql, ")");
 }
 
 /* --- A batch ----------------------------------------------------------------------------------------- */
@@ -531,6 +608,8 @@ static void append_ask(struct mysql *mysql)
 	struct mysql_sends *sends = mysql->sends;
 	bool asks_known = mysql->expects_known > 0 && sends->cids.count > 0;
 
+	if (mysql->expects_raced)
+		raise_fences(mysql);
 	if (asks_known)
 		ask_known(mysql);
 	ask_pairs(mysql);
@@ -566,15 +645,15 @@ void chat_mysql_append(struct mysql *mysql, struct chat_op **ops, size_t count, 
 	append_place(mysql);
 	if (mysql->db.failed || sends->count == 0)
 		return;
+	qsort(sends->items, sends->count, sizeof(*sends->items), send_compare);
 	sends_number(sends);
-	qsort(sends->moved, sends->moved_count, sizeof(*sends->moved), end_compare);
-	if (chat_mysql_bulk_takes(mysql, sends->count)) {
+	remove_fences(mysql);
+	if (chat_mysql_bulk_takes(mysql, sends->count))
 		write_in_bulk(mysql);
-	} else {
-		add_ends(mysql);
+	else
 		add_messages(mysql);
-	}
 	add_read_marks(mysql);
+	add_former_writers(mysql);
 	for (size_t i = 0; i < sends->count; i++)
 		done[sends->items[i].place] = true;
 }
@@ -588,9 +667,10 @@ void chat_mysql_append_keep(struct mysql *mysql, struct chat_op **ops, size_t co
 		if (!done[i] && !chat_rule_leaves_places(ops[i]->kind))
 			chat_mysql_places_changed(mysql->places, ops[i]->lane);
 	/* An end that what followed has moved on is old as it is kept, for its stamp is. */
-	for (size_t i = 0; i < sends->moved_count; i++)
-		chat_mysql_places_keep(mysql->places, &sends->moved[i]->now,
-				       sends->moved[i]->stamp);
+	for (size_t i = 0; i < sends->end_count; i++)
+		if (sends->ends[i].now.last_seq > sends->ends[i].was_seq)
+			chat_mysql_places_keep(mysql->places, &sends->ends[i].now,
+					       sends->ends[i].stamp);
 	for (size_t i = 0; i < sends->count; i++) {
 		const struct chat_op_append *append = &sends->items[i].op->u.append;
 

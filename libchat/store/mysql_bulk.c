@@ -16,29 +16,21 @@ enum {
 		16 /* messages; fewer cost less as text, which goes with the rest of the transaction */
 };
 
-/* What goes in bulk: a conversation's end moves on, and a message. A row's numbers come first, its texts follow. */
-enum bulk_kind { BULK_MOVES, BULK_MESSAGES, BULK_KINDS };
-enum { NUMBERS_MAX = 7, TEXTS_MAX = 3 };
+/* A message's columns, its numbers first. */
+#define BULK_SQL                                                                                   \
+	"INSERT INTO message(conversation,seq,sender,time_ms,other_seq,cid,text,data)"             \
+	" VALUES(?,?,?,?,?,?,?,?)"
+enum { BULK_NUMBERS = 5, BULK_TEXTS = 3 };
 
-static const struct bulk_shape {
-	const char *sql;
-	int numbers, texts;
-} shapes[BULK_KINDS] = {
-	{MYSQL_MOVE "(?,?,?,?,?,?,?)" MYSQL_MOVE_GUARD, 7, 0},
-	{"INSERT INTO message(conversation,seq,sender,time_ms,cid,text,data) VALUES(?,?,?,?,?,?,?)",
-	 4, 3},
-};
-
-/* Rows of one kind that are gathered, a column after the other, as the library wants them. */
+/* Rows that are gathered, a column after the other, as the library wants them. */
 struct mysql_bulk {
-	MYSQL_STMT *statements[BULK_KINDS];
-	enum bulk_kind kind; /* of the rows that are gathered */
+	MYSQL_STMT *statement;
 	unsigned count;
 	size_t bytes;
-	int64_t numbers[NUMBERS_MAX][CHAT_POOL_BATCH_MAX];
-	const char *texts[TEXTS_MAX][CHAT_POOL_BATCH_MAX];
-	unsigned long lengths[TEXTS_MAX][CHAT_POOL_BATCH_MAX];
-	char indicators[TEXTS_MAX][CHAT_POOL_BATCH_MAX];
+	int64_t numbers[BULK_NUMBERS][CHAT_POOL_BATCH_MAX];
+	const char *texts[BULK_TEXTS][CHAT_POOL_BATCH_MAX];
+	unsigned long lengths[BULK_TEXTS][CHAT_POOL_BATCH_MAX];
+	char indicators[BULK_TEXTS][CHAT_POOL_BATCH_MAX];
 };
 
 static bool server_can(MYSQL *handle)
@@ -50,65 +42,57 @@ static bool server_can(MYSQL *handle)
 	       capabilities & (unsigned)(MARIADB_CLIENT_STMT_BULK_OPERATIONS >> 32);
 }
 
-static bool bulk_prepare(struct mysql_bulk *bulk, MYSQL *handle)
-{
-	for (size_t i = 0; i < BULK_KINDS; i++) {
-		bulk->statements[i] = mysql_stmt_init(handle);
-		if (!bulk->statements[i] || mysql_stmt_prepare(bulk->statements[i], shapes[i].sql,
-							       strlen(shapes[i].sql)) != 0)
-			return false;
-	}
-	return true;
-}
-
 void chat_mysql_bulk_begin(struct mysql *mysql)
 {
+	struct mysql_bulk *bulk;
+
 	if (mysql->certifies || !server_can(mysql->handle))
 		return;
-	mysql->bulk = calloc(1, sizeof(*mysql->bulk));
+	bulk = mysql->bulk = calloc(1, sizeof(*bulk));
+	if (!bulk)
+		return;
+	bulk->statement = mysql_stmt_init(mysql->handle);
 	/* Where there is no schema yet, say. */
-	if (mysql->bulk && !bulk_prepare(mysql->bulk, mysql->handle))
+	if (!bulk->statement ||
+	    mysql_stmt_prepare(bulk->statement, BULK_SQL, strlen(BULK_SQL)) != 0)
 		chat_mysql_bulk_end(mysql);
 }
 
 void chat_mysql_bulk_end(struct mysql *mysql)
 {
-	for (size_t i = 0; mysql->bulk && i < BULK_KINDS; i++)
-		if (mysql->bulk->statements[i])
-			mysql_stmt_close(mysql->bulk->statements[i]);
+	if (mysql->bulk && mysql->bulk->statement)
+		mysql_stmt_close(mysql->bulk->statement);
 	free(mysql->bulk);
 	mysql->bulk = NULL;
 }
 
 static bool bulk_execute(struct mysql_bulk *bulk)
 {
-	const struct bulk_shape *shape = &shapes[bulk->kind];
-	MYSQL_STMT *statement = bulk->statements[bulk->kind];
-	MYSQL_BIND binds[NUMBERS_MAX + TEXTS_MAX] = {{0}}, *bind = binds;
+	MYSQL_BIND binds[BULK_NUMBERS + BULK_TEXTS] = {{0}}, *bind = binds;
 
-	for (int i = 0; i < shape->numbers; i++, bind++) {
+	for (int i = 0; i < BULK_NUMBERS; i++, bind++) {
 		bind->buffer_type = MYSQL_TYPE_LONGLONG;
 		bind->buffer = bulk->numbers[i];
 	}
-	for (int i = 0; i < shape->texts; i++, bind++) {
+	for (int i = 0; i < BULK_TEXTS; i++, bind++) {
 		bind->buffer_type = MYSQL_TYPE_STRING;
 		bind->buffer = bulk->texts[i];
 		bind->length = bulk->lengths[i];
 		bind->u.indicator = bulk->indicators[i];
 	}
-	return mysql_stmt_attr_set(statement, STMT_ATTR_ARRAY_SIZE, &bulk->count) == 0 &&
-	       mysql_stmt_bind_param(statement, binds) == 0 && mysql_stmt_execute(statement) == 0;
+	return mysql_stmt_attr_set(bulk->statement, STMT_ATTR_ARRAY_SIZE, &bulk->count) == 0 &&
+	       mysql_stmt_bind_param(bulk->statement, binds) == 0 &&
+	       mysql_stmt_execute(bulk->statement) == 0;
 }
 
 void chat_mysql_bulk_run(struct mysql *mysql)
 {
 	struct mysql_bulk *bulk = mysql->bulk;
-	MYSQL_STMT *statement = bulk->statements[bulk->kind];
 
 	assert(mysql->trip.count == 0); /* it would come too late */
 	if (bulk->count > 0 && !mysql->db.failed && !bulk_execute(bulk)) {
-		mysql->error = mysql_stmt_errno(statement);
-		chat_db_fail(&mysql->db, "in bulk: %s", mysql_stmt_error(statement));
+		mysql->error = mysql_stmt_errno(bulk->statement);
+		chat_db_fail(&mysql->db, "in bulk: %s", mysql_stmt_error(bulk->statement));
 	}
 	bulk->count = 0;
 	bulk->bytes = 0;
@@ -129,38 +113,21 @@ static void bulk_text(struct mysql_bulk *bulk, int column, struct chat_view valu
 	bulk->bytes += value.len;
 }
 
-/* A row more. Those of another kind, and as many bytes as one statement may have, go before it. */
-static void bulk_add(struct mysql *mysql, enum bulk_kind kind, const int64_t *numbers,
-		     const struct chat_view *texts)
+/* As many bytes as one statement may have go before what is more. */
+void chat_mysql_bulk_message(struct mysql *mysql, uint64_t conversation,
+			     const struct chat_op_append *append, uint64_t other_seq)
 {
+	const int64_t numbers[BULK_NUMBERS] = {(int64_t)conversation, (int64_t)append->seq,
+					       (int64_t)append->from, append->time_ms,
+					       (int64_t)other_seq};
 	struct mysql_bulk *bulk = mysql->bulk;
 
-	if (bulk->kind != kind || bulk->bytes >= MYSQL_TEXT_MAX)
+	if (bulk->bytes >= MYSQL_TEXT_MAX)
 		chat_mysql_bulk_run(mysql);
-	bulk->kind = kind;
-	for (int i = 0; i < shapes[kind].numbers; i++)
+	for (int i = 0; i < BULK_NUMBERS; i++)
 		bulk->numbers[i][bulk->count] = numbers[i];
-	for (int i = 0; i < shapes[kind].texts; i++)
-		bulk_text(bulk, i, texts[i]);
+	bulk_text(bulk, 0, append->cid);
+	bulk_text(bulk, 1, append->text);
+	bulk_text(bulk, 2, append->data);
 	bulk->count++;
-}
-
-void chat_mysql_bulk_move(struct mysql *mysql, const struct mysql_end *to, uint64_t was_seq)
-{
-	const int64_t numbers[] = {
-		(int64_t)to->id,      (int64_t)to->last_seq, to->last_ms, (int64_t)to->sent[0],
-		(int64_t)to->sent[1], (int64_t)was_seq,	     to->epoch,
-	};
-
-	bulk_add(mysql, BULK_MOVES, numbers, NULL);
-}
-
-void chat_mysql_bulk_message(struct mysql *mysql, uint64_t conversation,
-			     const struct chat_op_append *append)
-{
-	const int64_t numbers[] = {(int64_t)conversation, (int64_t)append->seq,
-				   (int64_t)append->from, append->time_ms};
-	const struct chat_view texts[] = {append->cid, append->text, append->data};
-
-	bulk_add(mysql, BULK_MESSAGES, numbers, texts);
 }

@@ -19,19 +19,13 @@ bool chat_mysql_bulk_takes(const struct mysql *mysql, size_t messages)
 	return false;
 }
 
-void chat_mysql_bulk_move(struct mysql *mysql, const struct mysql_end *to, uint64_t was_seq)
-{
-	(void)mysql;
-	(void)to;
-	(void)was_seq;
-}
-
 void chat_mysql_bulk_message(struct mysql *mysql, uint64_t conversation,
-			     const struct chat_op_append *append)
+			     const struct chat_op_append *append, uint64_t other_seq)
 {
 	(void)mysql;
 	(void)conversation;
 	(void)append;
+	(void)other_seq;
 }
 
 void chat_mysql_bulk_run(struct mysql *mysql)

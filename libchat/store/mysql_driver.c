@@ -4,6 +4,7 @@
  * statement has been executed, so that another may be executed while its rows are looked at.
  */
 #include <assert.h>
+#include <mysqld_error.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -237,8 +238,63 @@ static uint64_t driver_last_id(struct db *db)
 	return mysql_insert_id(((struct mysql *)db)->handle);
 }
 
+/* --- The log ----------------------------------------------------------------------------------------- */
+
+enum { FENCE_TRIES = 32 };
+
+/*
+ * The fence of a conversation whose row is locked (schema/mysql). Others write to its log without that lock (mysql_append.c): one of them may be
+ * just before us, at the place where we thought the end. Then we wait until it has committed, and are before its next.
+ */
+static void driver_fence(struct db *db, uint64_t conversation)
+{
+	struct mysql *mysql = (struct mysql *)db;
+	uint64_t seq;
+
+	for (int i = 0; i < FENCE_TRIES && !db->failed; i++) {
+		chat_db_run(db, MYSQL_FENCE " WHERE c.id=?" MYSQL_FENCE_UNLESS, "i", conversation);
+		if (db->failed || mysql_affected_rows(mysql->handle) > 0)
+			return;
+		seq = chat_db_number(db, "SELECT last_seq+1 FROM talk WHERE id=? AND fenced", "i",
+				     conversation);
+		/* It is not locks that keep the servers of a Galera cluster apart, but what they write. */
+		if (seq != 0 && mysql->certifies)
+			chat_db_run(db,
+				    "UPDATE message SET changes=changes+1 WHERE conversation=?"
+				    " AND seq=? AND kind<0",
+				    "ii", conversation, seq);
+		if (seq != 0 || chat_db_number(db, "SELECT 1 FROM conversation WHERE id=?", "i",
+					       conversation) == 0)
+			return;
+	}
+	if (db->failed)
+		return;
+	mysql->error = ER_LOCK_WAIT_TIMEOUT;
+	chat_db_fail(db, "too many others write to conversation %llu",
+		     (unsigned long long)conversation);
+}
+
+static bool driver_append(struct db *db, const struct rule_place *place,
+			  const struct chat_op_append *append)
+{
+	/* Who wrote the last message of a group until now: from now on their row has to say that they have read it. */
+	if (append->target.group != 0)
+		chat_db_run(db,
+			    "UPDATE member SET read_seq=? WHERE conversation=? AND user=?"
+			    " AND read_seq<?",
+			    "iiii", place->last_seq, place->id, place->writer, place->last_seq);
+	chat_db_run(db, "DELETE FROM message WHERE conversation=? AND seq=? AND kind<0", "ii",
+		    place->id, append->seq);
+	chat_db_run(db,
+		    "INSERT INTO message(conversation,seq,kind,sender,time_ms,other_seq,changes,"
+		    "cid,text,data) VALUES(?,?,?,?,?,?,?,?,?,?)",
+		    "iiniiiibvb", place->id, append->seq, append->kind, append->from,
+		    append->time_ms, place->sent[append->from <= append->target.user],
+		    append->changes, append->cid, append->text, append->data);
+	return true;
+}
+
 static const struct db_log driver_log = {
-	.append = "INSERT " RULE_APPEND,
 	.forward = {"SELECT " RULE_MESSAGE " FROM message m WHERE m.conversation=? AND m.seq>?"
 		    " AND m.seq<? ORDER BY m.seq LIMIT ?"},
 	.backward = {"SELECT " RULE_MESSAGE " FROM message m WHERE m.conversation=? AND m.seq>?"
@@ -256,5 +312,7 @@ const struct db_driver chat_mysql_driver = {
 	.view = driver_view,
 	.last_id = driver_last_id,
 	.locks = true,
+	.fence = driver_fence,
+	.append = driver_append,
 	.log = &driver_log,
 };

@@ -145,7 +145,7 @@ static void visit_device(struct mysql *mysql, MYSQL_ROW row, const unsigned long
 	}
 }
 
-#define PLACE "SELECT c.id,c.last_seq,m.user,m.joined_seq"
+#define PLACE "SELECT c.id," MYSQL_LAST_SEQ ",m.user,m.joined_seq"
 
 static void ask_places(struct mysql *mysql)
 {

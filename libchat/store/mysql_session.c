@@ -544,10 +544,13 @@ static const struct change {
 	 "expires_ms=VALUES(expires_ms),node=VALUES(node),session=VALUES(session)",
 	 NULL},
 	{state_is_asked,
-	 "SELECT d.user,d.device," RULE_MARK_STATE " FROM device d STRAIGHT_JOIN member m"
-	 " ON m.user=d.user STRAIGHT_JOIN conversation c ON c.id=m.conversation LEFT JOIN mark k"
-	 " ON k.user=d.user AND k.device=d.device AND k.conversation=m.conversation"
-	 " WHERE (d.user,d.device) IN (",
+	 "SELECT d.user,d.device," RULE_MARK_STATE(
+		 MYSQL_LAST_SEQ) " FROM device d STRAIGHT_JOIN member m"
+				 " ON m.user=d.user STRAIGHT_JOIN conversation c ON "
+				 "c.id=m.conversation LEFT JOIN mark k"
+				 " ON k.user=d.user AND k.device=d.device AND "
+				 "k.conversation=m.conversation"
+				 " WHERE (d.user,d.device) IN (",
 	 NULL, ")", visit_state},
 };
 

@@ -45,8 +45,9 @@ struct chat_mark_state *chat_rule_mark_states(struct db *db, struct chat_op *op,
 					      struct chat_view device, bool behind, size_t *count,
 					      uint32_t *pending);
 
-/* The columns of a conversation c, its member m and a device's mark k, of which chat_rule_mark_state makes a state. */
-#define RULE_MARK_STATE "c.id,c.low,c.high,c.last_seq,c.epoch,m.joined_seq,k.delivered_seq"
+/* The columns of a conversation c, its end, its member m and a device's mark k, of which chat_rule_mark_state makes a state. */
+#define RULE_MARK_STATE(last_seq)                                                                  \
+	"c.id,c.low,c.high," last_seq ",c.epoch,m.joined_seq,k.delivered_seq"
 enum { RULE_MARK_STATE_COLUMNS = 7 };
 /* Whether it is one that is told: of a session that may be `behind`, that which is not and concerns no group is not. */
 bool chat_rule_mark_state(chat_id user, const uint64_t *row, bool behind,

@@ -239,17 +239,12 @@ void chat_rule_write_read(struct db *db, uint64_t group, chat_id user, uint64_t 
 static bool append_write(struct db *db, struct chat_op *op, struct rule_place *place)
 {
 	struct chat_op_append *append = &op->u.append;
-	uint64_t seq = place->last_seq + 1;
-	int64_t time_ms = op->now_ms > place->last_ms ? op->now_ms : place->last_ms;
 
-	chat_db_run(db, db->driver->log->append, "iiniiibvb", place->id, seq, append->kind,
-		    append->from, time_ms, append->changes, append->cid, append->text,
-		    append->data);
-	if (db->driver->logged && !db->driver->logged(db, place->id, seq))
-		return false;
-	append->seq = seq;
-	append->time_ms = time_ms;
+	append->seq = place->last_seq + 1;
+	append->time_ms = op->now_ms > place->last_ms ? op->now_ms : place->last_ms;
 	append->epoch = place->epoch;
+	if (!db->driver->append(db, place, append))
+		return false;
 	place_move(place, append);
 	append_change(db, op, place->id);
 	return true;
@@ -271,7 +266,7 @@ static enum chat_code append_check(struct db *db, const struct chat_op_append *a
 
 /*
  * A cid that is known comes before all else: who asks again is told the same, whatever has changed since. But that is rare: where the
- * insertion tells of it (`logged`) it is looked for only when nothing was inserted, or nothing is to be.
+ * insertion tells of it (`tells_known`) it is looked for only when nothing was inserted, or nothing is to be.
  */
 void chat_rule_append(struct db *db, struct chat_op *op)
 {
@@ -279,7 +274,7 @@ void chat_rule_append(struct db *db, struct chat_op *op)
 	struct rule_place place;
 	enum chat_code code = append_check(db, append, &place);
 
-	if ((!db->driver->logged || code != CHAT_CODE_OK || !place.has_begun) &&
+	if ((!db->driver->tells_known || code != CHAT_CODE_OK || !place.has_begun) &&
 	    append_is_answered(db, op))
 		return;
 	if (code != CHAT_CODE_OK)
@@ -294,6 +289,8 @@ void chat_rule_append(struct db *db, struct chat_op *op)
 		return;
 	}
 	if (chat_rule_places_keep(db, append, &place))
+		return;
+	if (db->driver->fence)
 		return;
 	chat_rule_write_end(db, &place);
 	if (append->target.group != 0)

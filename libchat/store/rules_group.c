@@ -91,8 +91,7 @@ static void member_add(struct db *db, struct chat_op *op, enum chat_role role)
 {
 	struct chat_op_group *g = &op->u.group;
 
-	g->joined_seq =
-		chat_db_number(db, "SELECT last_seq FROM conversation WHERE id=?", "i", g->group);
+	g->joined_seq = chat_db_number(db, "SELECT last_seq FROM talk WHERE id=?", "i", g->group);
 	chat_db_run(db, "UPDATE chat_group SET members=members+1,joins=joins+1 WHERE id=?", "i",
 		    g->group);
 	chat_db_run(db,
@@ -116,7 +115,7 @@ void chat_rule_group_create(struct db *db, struct chat_op *op)
 
 	if (!check_groups(db, op))
 		return;
-	chat_db_run(db, "INSERT INTO conversation(last_seq) VALUES(0)", "");
+	chat_db_run(db, "INSERT INTO conversation(low) VALUES(NULL)", "");
 	g->group = chat_db_last_id(db);
 	chat_db_run(db,
 		    "INSERT INTO chat_group(id,name,description,open,members,joins)"

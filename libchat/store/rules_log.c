@@ -8,22 +8,24 @@
 
 /* Of a row that begins with what `PLACE` says. */
 #define PLACE                                                                                      \
-	"c.id,c.last_seq,c.last_ms,c.epoch,m.joined_seq,m.read_seq,m.delivered_seq,m.role,"        \
-	"c.low,c.high,c.low_sent,c.high_sent,c.blocked FROM conversation c JOIN member m ON "      \
-	"m.conversation=c.id"
+	"c.id,c.last_seq,c.last_ms,c.epoch,m.joined_seq,m.read_seq,m.delivered_seq,m."             \
+	"role," READ_BY ",c.blocked FROM talk c JOIN member m ON m.conversation=c.id"
+#define READ_BY "c.low,c.high,c.low_sent,c.high_sent,c.writer,c.last_seq"
 
 static uint64_t further(uint64_t a, uint64_t b)
 {
 	return a > b ? a : b;
 }
 
-/* How far one of them has read: as they said, or as they wrote. From the first column on: low, high, low_sent, high_sent. */
+/* How far one of them has read: as they said, or as they wrote. READ_BY is what the row has from the first column on. */
 static uint64_t read_by(struct db *db, struct db_rows *row, int first_column, chat_id user,
 			uint64_t said)
 {
 	for (int i = 0; i < 2; i++)
 		if (chat_db_u64(db, row, first_column + i) == user)
 			said = further(said, chat_db_u64(db, row, first_column + 2 + i));
+	if (chat_db_u64(db, row, first_column + 4) == user)
+		said = further(said, chat_db_u64(db, row, first_column + 5));
 	return said;
 }
 
@@ -42,7 +44,8 @@ static bool place_take(struct db *db, struct db_rows *row, chat_id user, struct 
 	out->role = (enum chat_role)chat_db_u64(db, row, 7);
 	out->sent[0] = chat_db_u64(db, row, 10);
 	out->sent[1] = chat_db_u64(db, row, 11);
-	out->blocked = chat_db_u64(db, row, 12) != 0;
+	out->writer = chat_db_u64(db, row, 12);
+	out->blocked = chat_db_u64(db, row, 14) != 0;
 	chat_db_end(db, row);
 	return true;
 }
@@ -119,7 +122,7 @@ void chat_rule_read(struct db *db, struct chat_op *op)
 }
 
 #define STANDS                                                                                     \
-	"c.id,c.last_seq,m.delivered_seq,m.joined_seq,k.delivered_seq FROM conversation c"         \
+	"c.id,c.last_seq,m.delivered_seq,m.joined_seq,k.delivered_seq FROM talk c"                 \
 	" JOIN member m ON m.conversation=c.id JOIN device d ON d.user=m.user AND d.device=?"      \
 	" LEFT JOIN mark k ON k.user=d.user AND k.device=d.device AND k.conversation=c.id"
 
@@ -209,13 +212,14 @@ struct chat_mark_state *chat_rule_mark_states(struct db *db, struct chat_op *op,
 					      uint32_t *pending)
 {
 	struct db_list list = {.item_size = sizeof(struct chat_mark_state)};
-	struct db_rows *row =
-		chat_db_query(db,
-			      "SELECT " RULE_MARK_STATE " FROM member m JOIN conversation c ON"
-			      " c.id=m.conversation LEFT JOIN mark k ON k.user=m.user"
-			      " AND k.device=? AND k.conversation=m.conversation"
-			      " WHERE m.user=?",
-			      "vi", device, user);
+	struct db_rows *row = chat_db_query(
+		db,
+		"SELECT " RULE_MARK_STATE(
+			"c.last_seq") " FROM member m JOIN talk c ON"
+				      " c.id=m.conversation LEFT JOIN mark k ON k.user=m.user"
+				      " AND k.device=? AND k.conversation=m.conversation"
+				      " WHERE m.user=?",
+		"vi", device, user);
 
 	*pending = 0;
 	while (chat_db_next(db, row)) {
@@ -372,7 +376,7 @@ void chat_rule_history(struct db *db, struct chat_op *op)
 
 /* --- Conversations ----------------------------------------------------------------------------------- */
 
-/* Where the other of a direct conversation stands. Not told where one has blocked the other. As read_by for the conversation's row. */
+/* Where the other of a direct conversation stands. Not told where one has blocked the other. The conversation's row is as for read_by. */
 static void conversation_peer(struct db *db, chat_id user, uint64_t id,
 			      struct chat_conversation *out, struct db_rows *conversation,
 			      int first_column)
@@ -434,9 +438,8 @@ void chat_rule_conversations(struct db *db, struct chat_op *op)
 	uint64_t id, last_id = 0;
 	struct db_rows *row = chat_db_query(
 		db,
-		"SELECT c.id,c.last_seq,m.joined_seq,m.read_seq,k.delivered_seq,c.low,c.high,"
-		"c.low_sent,c.high_sent"
-		" FROM member m JOIN conversation c ON c.id=m.conversation LEFT JOIN mark k"
+		"SELECT c.id,c.last_seq,m.joined_seq,m.read_seq,k.delivered_seq," READ_BY
+		" FROM member m JOIN talk c ON c.id=m.conversation LEFT JOIN mark k"
 		" ON k.user=m.user AND k.device=? AND k.conversation=m.conversation"
 		" WHERE m.user=? AND m.conversation>? ORDER BY m.conversation LIMIT ?",
 		"viii", page->device, page->user, page->after, (uint64_t)page->limit + 1);

@@ -156,7 +156,6 @@ static uint64_t sqlite_last_id(struct db *db)
 	" SELECT message FROM recent WHERE conversation=" conversation " AND seq=" seq ")"
 
 static const struct db_log sqlite_log = {
-	.append = "INSERT OR IGNORE " RULE_APPEND,
 	.forward = {LOG_PAGE("log", "ASC"), LOG_PAGE("recent", "ASC")},
 	.backward = {LOG_PAGE("recent", "DESC"), LOG_PAGE("log", "DESC")},
 	.one = "SELECT " RULE_MESSAGE " FROM message m WHERE m.id=" LOG_AT("?1", "?2"),
@@ -181,15 +180,23 @@ static void log_write(struct db *db, const struct recent_place *place)
 		    place->conversation, place->seq, place->message);
 }
 
-static bool sqlite_logged(struct db *db, uint64_t conversation, uint64_t seq)
+static bool sqlite_append(struct db *db, const struct rule_place *at,
+			  const struct chat_op_append *append)
 {
 	struct sqlite *sqlite = (struct sqlite *)db;
-	struct recent_place place = {conversation, seq, sqlite_last_id(db)};
+	struct recent_place place = {.conversation = at->id, .seq = append->seq};
 
+	chat_db_run(db,
+		    "INSERT OR IGNORE INTO "
+		    "message(conversation,seq,kind,sender,time_ms,changes,flags,cid,"
+		    "text,data) VALUES(?,?,?,?,?,?,0,?,?,?)",
+		    "iiniiibvb", at->id, append->seq, append->kind, append->from, append->time_ms,
+		    append->changes, append->cid, append->text, append->data);
 	if (db->failed)
 		return true;
 	if (sqlite3_changes(sqlite->handle) == 0)
 		return false;
+	place.message = sqlite_last_id(db);
 	if (sqlite->is_file)
 		recent_add(sqlite, &place);
 	else
@@ -275,7 +282,8 @@ static const struct db_driver sqlite_driver = {
 	.view = sqlite_view,
 	.last_id = sqlite_last_id,
 	.locks = false, /* one connection writes, and a transaction of it is alone */
-	.logged = sqlite_logged,
+	.append = sqlite_append,
+	.tells_known = true,
 	.log = &sqlite_log,
 };
 

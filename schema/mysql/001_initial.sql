@@ -39,17 +39,13 @@ CREATE TABLE IF NOT EXISTS friendship (
   PRIMARY KEY (user, other)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
--- A group's id is its conversation's. low and high are the two users of a direct one, and low_sent and high_sent what each of them wrote
--- last there, and so has read: a send changes this row alone. blocked says of the two what friendship says, where a send reads it.
+-- A group's id is its conversation's. low and high are the two users of a direct one. blocked says of the two what friendship says, where a
+-- send reads it. Where it ends is not here: that is the last row of its log (talk).
 CREATE TABLE IF NOT EXISTS conversation (
   id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
   low BIGINT,
   high BIGINT,
-  last_seq BIGINT NOT NULL DEFAULT 0,
-  last_ms BIGINT NOT NULL DEFAULT 0,
   epoch INT UNSIGNED NOT NULL DEFAULT 1,
-  low_sent BIGINT NOT NULL DEFAULT 0,
-  high_sent BIGINT NOT NULL DEFAULT 0,
   blocked INT NOT NULL DEFAULT 0,
   UNIQUE KEY conversation_pair (low, high)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
@@ -101,12 +97,17 @@ CREATE TABLE IF NOT EXISTS barred (
 
 -- Clustered by conversation and seq: a page of a log is one range of the table. cids that clients make are ordered by time, so
 -- their index grows at one end.
+--
+-- The key is what sends meet at: each writes the row behind the last that it knows of, and only one of them can. Who has locked the
+-- conversation, to change who may write there, say, has a fence in that place: no message, but the end once more. It stays until the next
+-- message takes its place.
 CREATE TABLE IF NOT EXISTS message (
   conversation BIGINT NOT NULL,
   seq BIGINT NOT NULL,
-  kind INT NOT NULL DEFAULT 0 COMMENT 'enum chat_message_kind, a text',
+  kind INT NOT NULL DEFAULT 0 COMMENT 'enum chat_message_kind, a text; -1: a fence',
   sender BIGINT NOT NULL,
   time_ms BIGINT NOT NULL,
+  other_seq BIGINT NOT NULL DEFAULT 0 COMMENT 'of a direct conversation: what the other of the two wrote last, and so has read',
   changes BIGINT NOT NULL DEFAULT 0 COMMENT 'the seq that an edit or a recall changes; 0: none',
   flags INT NOT NULL DEFAULT 0 COMMENT '1 edited, 2 recalled',
   cid VARBINARY(36),
@@ -124,3 +125,14 @@ CREATE TABLE IF NOT EXISTS message_edit (
   seq BIGINT NOT NULL,
   PRIMARY KEY (conversation, changes, seq)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+
+-- Conversations with their ends. writer wrote the last message, and so has read it: who wrote before has that in member.read_seq.
+CREATE OR REPLACE SQL SECURITY INVOKER VIEW talk AS SELECT c.id,c.low,c.high,c.epoch,c.blocked,
+  COALESCE(e.seq-(e.kind<0),0) AS last_seq,
+  COALESCE(e.time_ms,0) AS last_ms,
+  COALESCE(IF(e.sender=c.low,e.seq-(e.kind<0),e.other_seq),0) AS low_sent,
+  COALESCE(IF(e.sender=c.high,e.seq-(e.kind<0),e.other_seq),0) AS high_sent,
+  COALESCE(e.sender,0) AS writer,
+  COALESCE(e.kind<0,0) AS fenced
+  FROM conversation c LEFT JOIN message e ON e.conversation=c.id AND e.seq=(
+    SELECT x.seq FROM message x WHERE x.conversation=c.id ORDER BY x.seq DESC LIMIT 1);

@@ -51,6 +51,9 @@ CREATE TABLE conversation (
 );
 CREATE UNIQUE INDEX conversation_pair ON conversation (low, high) WHERE low IS NOT NULL;
 
+-- Conversations with their ends: with MySQL these are elsewhere, and who wrote the last message has not always that in member.read_seq.
+CREATE VIEW talk AS SELECT *, 0 AS writer FROM conversation;
+
 CREATE TABLE chat_group (
   id INTEGER PRIMARY KEY,
   name TEXT NOT NULL,

@@ -2,6 +2,7 @@
 /* What is MySQL's alone: round trips, migrations, URLs. CHAT_TEST_STORE is the URL of a database `contract`. */
 #include <mysql.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -128,6 +129,8 @@ struct remembered {
 };
 
 enum { FEW = 1, BULK = 8 };
+/* Statements: to send, which is an INSERT and a COMMIT; to ask for two direct conversations, and for a group and who is a member. */
+enum { SEND = 2, ASK_PAIRS = 1, ASK_ALL = 3 };
 
 /* A batch of ann's to each: what became of it, and after how many statements. */
 static long batch_run(struct remembered *r)
@@ -165,8 +168,8 @@ static void remember(struct remembered *r, size_t each)
 	group_act(CHAT_OP_GROUP_JOIN, r->cat, r->targets[2].group, 0, 0);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(send_text(r->ann, r->targets[i], "first", NULL), 1);
-	assert_int_equal(batch_run(r), 5);
-	assert_int_equal(batch_run(r), 4);
+	assert_int_equal(batch_run(r), ASK_PAIRS + SEND);
+	assert_int_equal(batch_run(r), SEND);
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(r->codes[i], OK);
 		assert_int_equal(r->seqs[i], 1 + 2 * each);
@@ -183,7 +186,7 @@ static void remembered_check(struct remembered *r, int wrote, int refuses, enum 
 	swap(r->here);
 	cost = batch_run(r);
 	print_message("# %ld statements where an end had moved\n", cost);
-	assert_true(cost > 8);
+	assert_true(cost >= 2 + ASK_ALL + SEND);
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(r->codes[i], i == refuses ? code : OK);
 		if (i != refuses)
@@ -267,17 +270,17 @@ static void test_what_is_heard_is_asked_for(void **state)
 	send_text(r.bob, with(r.ann), "from elsewhere", NULL);
 	swap(r.here);
 	r.here->ops->heard(r.here, chat_lane_of(0, r.ann, r.bob));
-	assert_int_equal(batch_run(&r), 5);
+	assert_int_equal(batch_run(&r), ASK_PAIRS + SEND);
 	assert_int_equal(r.seqs[0], 5);
-	assert_int_equal(batch_run(&r), 4);
+	assert_int_equal(batch_run(&r), SEND);
 	swap(r.elsewhere);
 	send_text(r.bob, with(r.ann), "and again", NULL);
 	swap(r.here);
-	assert_true(batch_run(&r) > 8);
+	assert_int_equal(batch_run(&r), 2 + ASK_ALL + SEND);
 	assert_int_equal(r.seqs[0], 8);
-	while ((cost = batch_run(&r)) == 7)
+	while ((cost = batch_run(&r)) == ASK_ALL + SEND)
 		asked++;
-	assert_int_equal(cost, 4);
+	assert_int_equal(cost, SEND);
 	assert_in_range(asked, 10, 100);
 	chat_backend_destroy(r.elsewhere);
 }
@@ -295,7 +298,7 @@ static void test_an_edit_is_no_surprise(void **state)
 	assert_int_equal(change(CHAT_MESSAGE_EDIT, r.ann, r.targets[0], 3, "edited"), OK);
 	cost = batch_run(&r);
 	assert_int_equal(r.seqs[0], 5);
-	assert_int_equal(cost, 5);
+	assert_int_equal(cost, ASK_PAIRS + SEND);
 	ops[0] = append_new(CHAT_MESSAGE_TEXT, r.ann, r.targets[0], 0, "plain", "");
 	ops[1] = append_new(CHAT_MESSAGE_EDIT, r.ann, r.targets[0], 3, "edited again", "");
 	chat_backend_run(store, ops, 2);
@@ -303,7 +306,7 @@ static void test_an_edit_is_no_surprise(void **state)
 		assert_int_equal(ops[i]->code, OK);
 		chat_op_destroy(ops[i]);
 	}
-	assert_int_equal(batch_run(&r), 5);
+	assert_int_equal(batch_run(&r), ASK_PAIRS + SEND);
 	assert_int_equal(r.seqs[0], 8);
 	chat_backend_destroy(r.elsewhere);
 }
@@ -325,13 +328,185 @@ static void test_what_one_remembers_all_know(void **state)
 				 0);
 		/* Who is connected anew trusts nothing that was remembered before. */
 		swap(r.here);
-		assert_int_equal(batch_run(&r), 7);
+		assert_int_equal(batch_run(&r), ASK_ALL + SEND);
 		swap(beside);
-		assert_int_equal(batch_run(&r), 4);
+		assert_int_equal(batch_run(&r), SEND);
 		assert_int_equal(r.seqs[2], 5 + 2 * i);
 		chat_backend_destroy(beside);
 	}
 	swap(r.here);
+	chat_backend_destroy(r.elsewhere);
+}
+
+/* --- Who writes without asking, and others at the same time -------------------------------------------- */
+
+/* One who writes to a group from another node, as fast as they can, until they may not, or are told to end; and hears nothing of others. */
+struct rival {
+	pthread_t thread;
+	struct chat_backend *backend;
+	chat_id user, group;
+	atomic_bool over;
+	atomic_uint sent;
+	enum chat_code code; /* of the last send; to be read when it is over, as is its seq */
+	uint64_t seq;
+};
+
+static void *rival_main(void *argument)
+{
+	struct rival *rival = argument;
+
+	while (!atomic_load(&rival->over)) {
+		struct chat_op *op = append_new(CHAT_MESSAGE_TEXT, rival->user, in(rival->group), 0,
+						"at once", "");
+
+		chat_backend_run(rival->backend, &op, 1);
+		rival->code = op->code;
+		if (op->code == OK)
+			rival->seq = op->u.append.seq;
+		chat_op_destroy(op);
+		if (rival->code != OK)
+			break;
+		atomic_fetch_add(&rival->sent, 1);
+	}
+	return NULL;
+}
+
+/* It has sent that many more. */
+static void rival_wait(struct rival *rival, unsigned more)
+{
+	unsigned goal = atomic_load(&rival->sent) + more;
+
+	while (atomic_load(&rival->sent) < goal)
+		sched_yield();
+}
+
+static void rival_start(struct rival *rival, chat_id user, chat_id group)
+{
+	*rival = (struct rival){.backend = elsewhere_open(), .user = user, .group = group};
+	assert_int_equal(pthread_create(&rival->thread, NULL, rival_main, rival), 0);
+	rival_wait(rival, 3);
+}
+
+static void rival_join(struct rival *rival)
+{
+	pthread_join(rival->thread, NULL);
+	chat_backend_destroy(rival->backend);
+}
+
+/* The end of a group's log, as the database has it; nothing is missing before it. */
+static uint64_t group_end(chat_id group)
+{
+	char sql[160];
+	uint64_t last, count;
+
+	snprintf(sql, sizeof(sql), "SELECT last_seq FROM contract.talk WHERE id=%llu",
+		 (unsigned long long)group);
+	last = (uint64_t)atoll(query_text(sql));
+	snprintf(sql, sizeof(sql),
+		 "SELECT COUNT(*) FROM contract.message WHERE conversation=%llu AND kind>=0",
+		 (unsigned long long)group);
+	count = (uint64_t)atoll(query_text(sql));
+	assert_int_equal(last, count);
+	return last;
+}
+
+/* Once somebody has been kicked nothing of theirs follows, whatever their node remembers. */
+static void test_a_kick_among_sends(void **state)
+{
+	enum { ROUNDS = 40 };
+	chat_id ann = user_new("ann"), bob = user_new("bob");
+
+	(void)state;
+	for (int i = 0; i < ROUNDS; i++) {
+		chat_id group = group_new(bob, "all", true);
+		struct rival rival;
+		uint64_t end;
+
+		assert_int_equal(group_act(CHAT_OP_GROUP_JOIN, ann, group, 0, 0), OK);
+		rival_start(&rival, ann, group);
+		assert_int_equal(group_act(CHAT_OP_GROUP_KICK, bob, group, ann, 0), OK);
+		end = group_end(group);
+		rival_join(&rival);
+		assert_int_equal(rival.code, CHAT_CODE_NOT_A_MEMBER);
+		assert_int_equal(rival.seq, end);
+		assert_int_equal(group_end(group), end);
+		assert_int_equal(group_act(CHAT_OP_GROUP_DISSOLVE, bob, group, 0, 0), OK);
+	}
+}
+
+/* Who asks is not outrun for ever by who does not: neither sends nor changes of the group. */
+static void test_two_write_at_once(void **state)
+{
+	enum { ROUNDS = 300 };
+	chat_id ann = user_new("ann"), bob = user_new("bob"), cat = user_new("cat");
+	chat_id group = group_new(bob, "all", true);
+	uint64_t seq = 0, sent = 0;
+	struct rival rival;
+
+	(void)state;
+	assert_int_equal(group_act(CHAT_OP_GROUP_JOIN, ann, group, 0, 0), OK);
+	rival_start(&rival, ann, group);
+	for (int i = 0; i < ROUNDS; i++) {
+		uint64_t next = send_text(bob, in(group), "at once", NULL);
+
+		assert_true(next > seq);
+		seq = next;
+		sent++;
+		if (i % 3 == 0)
+			assert_int_equal(group_act(CHAT_OP_GROUP_JOIN, cat, group, 0, 0), OK);
+		if (i % 3 == 0)
+			assert_int_equal(group_act(CHAT_OP_GROUP_LEAVE, cat, group, 0, 0), OK);
+	}
+	atomic_store(&rival.over, true);
+	rival_join(&rival);
+	assert_int_equal(rival.code, OK);
+	sent += atomic_load(&rival.sent);
+	print_message("# %u sends of the other meanwhile\n", atomic_load(&rival.sent));
+	assert_int_equal(group_end(group), sent);
+}
+
+static uint64_t read_of(chat_id user, struct chat_target target)
+{
+	struct chat_op *op = op_new(CHAT_OP_CONVERSATIONS);
+	uint64_t seq = UINT64_MAX;
+
+	op->u.conversations = (struct chat_op_conversations){
+		.user = user, .device = V("none"), .limit = 100, .bytes_max = 100000};
+	assert_int_equal(op_run(op), OK);
+	for (size_t i = 0; i < op->u.conversations.count; i++)
+		if (op->u.conversations.items[i].target.group == target.group)
+			seq = op->u.conversations.items[i].read_seq;
+	chat_op_destroy(op);
+	return seq;
+}
+
+/* Who wrote to a group has read so far, whoever writes next, and where. */
+static void test_who_wrote_has_read(void **state)
+{
+	struct remembered r;
+
+	(void)state;
+	remember(&r, FEW);
+	send_text(r.bob, r.targets[2], "from elsewhere", NULL);
+	assert_int_equal(read_of(r.ann, r.targets[2]), 3);
+	assert_int_equal(read_of(r.bob, r.targets[2]), 4);
+	assert_int_equal(read_of(r.cat, r.targets[2]), 0);
+	swap(r.here);
+	batch_run(&r);
+	assert_int_equal(read_of(r.bob, r.targets[2]), 4);
+	assert_int_equal(read_of(r.ann, r.targets[2]), 5);
+	/* And where the rules write in between. */
+	assert_int_equal(change(CHAT_MESSAGE_EDIT, r.ann, r.targets[2], 5, "edited"), OK);
+	assert_int_equal(read_of(r.ann, r.targets[2]), 6);
+	swap(r.elsewhere);
+	send_text(r.cat, r.targets[2], "from elsewhere", NULL);
+	assert_int_equal(read_of(r.ann, r.targets[2]), 6);
+	assert_int_equal(read_of(r.cat, r.targets[2]), 7);
+	/* Who has gone does not come back by that. */
+	assert_int_equal(group_act(CHAT_OP_GROUP_LEAVE, r.cat, r.targets[2].group, 0, 0), OK);
+	swap(r.here);
+	batch_run(&r);
+	assert_int_equal(group_act(CHAT_OP_GROUP_JOIN, r.cat, r.targets[2].group, 0, 0), OK);
 	chat_backend_destroy(r.elsewhere);
 }
 
@@ -626,156 +801,6 @@ static void test_conversations_begin_while_they_are_listed(void **state)
 	assert_int_equal(crowd.begun, CROWD);
 }
 
-/* --- Crowds ------------------------------------------------------------------------------------------ */
-
-struct waiter {
-	pthread_mutex_t mutex;
-	pthread_cond_t cond;
-	bool notified;
-};
-
-static void waiter_notify(void *context)
-{
-	struct waiter *waiter = context;
-
-	pthread_mutex_lock(&waiter->mutex);
-	waiter->notified = true;
-	pthread_cond_signal(&waiter->cond);
-	pthread_mutex_unlock(&waiter->mutex);
-}
-
-static void waiter_wait(struct waiter *waiter)
-{
-	pthread_mutex_lock(&waiter->mutex);
-	while (!waiter->notified)
-		pthread_cond_wait(&waiter->cond, &waiter->mutex);
-	waiter->notified = false;
-	pthread_mutex_unlock(&waiter->mutex);
-}
-
-static struct chat_pool *pool_open(struct waiter *waiter, unsigned lanes)
-{
-	struct chat_pool_config config = {.url = getenv("CHAT_TEST_STORE"),
-					  .limits = chat_store_limits_default,
-					  .writer_lanes = lanes,
-					  .notify = waiter_notify,
-					  .notify_context = waiter};
-	struct chat_store_error error;
-	struct chat_pool *pool;
-
-	assert_int_equal(chat_pool_create(&config, &pool, &error), 0);
-	return pool;
-}
-
-static void submit(struct chat_pool *pool, struct chat_op *op)
-{
-	struct chat_store *port = chat_pool_store(pool);
-
-	assert_int_equal(port->ops->submit(port, op), 0);
-}
-
-/* Of those that were submitted, one after the other, the place at which the one of that kind ended. */
-static size_t place_of(enum chat_op_kind kind, struct chat_pool *pool, struct waiter *waiter,
-		       size_t count)
-{
-	size_t ended = 0, place = 0;
-
-	while (ended < count) {
-		struct chat_op *op = chat_pool_drain(pool), *next;
-
-		if (!op)
-			waiter_wait(waiter);
-		for (; op; op = next) {
-			next = op->next;
-			assert_int_equal(op->code, OK);
-			if (op->kind == kind)
-				place = ended;
-			ended++;
-			chat_op_destroy(op);
-		}
-	}
-	return place;
-}
-
-/* Submitted behind a crowd, it passes those that wait, though there is one lane for all. */
-static void expect_passes(struct chat_op *last)
-{
-	struct waiter waiter = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
-	enum chat_op_kind kind = last->kind;
-	struct chat_pool *pool = pool_open(&waiter, 1);
-	struct chat_op *op;
-	size_t place;
-
-	for (unsigned i = 0; i < CROWD; i++) {
-		op = op_new(CHAT_OP_USER_GET);
-		op->u.user.id = 1;
-		op->lane = 1000 + i;
-		submit(pool, op);
-	}
-	submit(pool, last);
-	place = place_of(kind, pool, &waiter, CROWD + 1);
-	print_message("# ended as number %zu of %d\n", place, CROWD + 1);
-	assert_true(place < CROWD / 2);
-	chat_pool_destroy(pool);
-}
-
-/* A crowd that logs in does not hold up who writes, nor has it the node taken for dead. */
-static void test_appends_pass_a_crowd(void **state)
-{
-	chat_id ann = user_new("ann"), bob = user_new("bob");
-	struct chat_op *op = append_new(CHAT_MESSAGE_TEXT, ann, with(bob), 0, "through", "");
-
-	(void)state;
-	send_text(ann, with(bob), "first", NULL);
-	op->lane = 1;
-	expect_passes(op);
-}
-
-static void test_heartbeats_pass_a_crowd(void **state)
-{
-	struct chat_op *op = op_new(CHAT_OP_NODE_BEAT);
-
-	(void)state;
-	user_new("ann");
-	op->u.node.node = V("n1");
-	op->u.node.lease_ms = LEASE_MS;
-	expect_passes(op);
-}
-
-/*
- * A conversation whose joins waited in one writer's lane, and whose messages come to another's: what is remembered of the one lane's
- * turn means nothing in the other, where the turns come to the same number sooner or later.
- */
-static void test_nothing_is_left_behind(void **state)
-{
-	enum { ROUNDS = 400, JOINS = 20, SENDS = 4 };
-	struct waiter waiter = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
-	chat_id ann = user_new("ann"), bob = user_new("bob");
-	struct chat_pool *pool = pool_open(&waiter, 4);
-
-	(void)state;
-	send_text(ann, with(bob), "first", NULL);
-	for (unsigned round = 0; round < ROUNDS; round++) {
-		for (unsigned i = 0; i < JOINS; i++) {
-			struct chat_op *op = op_new(CHAT_OP_USER_GET);
-
-			op->u.user.id = ann;
-			op->lane = 5;
-			submit(pool, op);
-		}
-		place_of(CHAT_OP_USER_GET, pool, &waiter, JOINS);
-		for (unsigned i = 0; i <= round / 20 % SENDS; i++) {
-			struct chat_op *op =
-				append_new(CHAT_MESSAGE_TEXT, ann, with(bob), 0, "x", "");
-
-			op->lane = 5;
-			submit(pool, op);
-			place_of(CHAT_OP_APPEND, pool, &waiter, 1);
-		}
-	}
-	chat_pool_destroy(pool);
-}
-
 static void test_urls(void **state)
 {
 	static const struct chat_store_limits limits = {.devices = 1};
@@ -822,15 +847,15 @@ int main(void)
 		ADMIN_CASE(test_what_is_heard_is_asked_for),
 		ADMIN_CASE(test_an_edit_is_no_surprise),
 		ADMIN_CASE(test_what_one_remembers_all_know),
+		ADMIN_CASE(test_a_kick_among_sends),
+		ADMIN_CASE(test_two_write_at_once),
+		ADMIN_CASE(test_who_wrote_has_read),
 		ADMIN_CASE(test_long_messages),
 		ADMIN_CASE(test_round_trips_of_a_crowd),
 		ADMIN_CASE(test_no_table_is_read_whole),
 		ADMIN_CASE(test_versions),
 		ADMIN_CASE(test_connection_lost),
 		ADMIN_CASE(test_urls),
-		ADMIN_CASE(test_appends_pass_a_crowd),
-		CASE(test_heartbeats_pass_a_crowd),
-		CASE(test_nothing_is_left_behind),
 		ADMIN_CASE(test_conversations_begin_while_they_are_listed),
 	};
 

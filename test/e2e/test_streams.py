@@ -108,6 +108,8 @@ class Device:
         if not self.exact and key not in self.begun and seq <= self.mark(key):
             self.seen[key] = seq - 1  # an ack that the crash took with it
         self.begun.add(key)
+        if (key, seq) in self.own and seq <= self.seen.get(key, 0):
+            return  # sent while it was being brought up to date: it may come after its ok
         seen = self.seen.setdefault(key, self.mark(key))
         # Its own, sent while it was being brought up to date, or before this login, may come or not.
         while seen + 1 < seq and ((key, seen + 1) in self.own or self.user.id == log.messages[seen]["from"]):
