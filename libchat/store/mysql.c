@@ -4,7 +4,8 @@
  *
  *   sends, marks, logins, each together (mysql_append.c ...) -> the rest by the rules -> COMMIT
  *
- * There is no autocommit: the first statement after a COMMIT begins the next transaction.
+ * There is no autocommit: the first statement after a COMMIT begins the next transaction. But where some transactions have been one statement
+ * each, sends whose places are all remembered, it is switched on until there is another: then such a one is one round trip whatever its form.
  *
  * READ COMMITTED: what a rule reads after it took its lock is what stands, not what stood when the transaction began. A deadlock,
  * a lock that was waited for too long and a key that somebody else inserted meanwhile undo the transaction, which is
@@ -146,6 +147,7 @@ static bool mysql_connect(struct mysql *mysql)
 				    sizeof(mysql->db.base.error));
 	if (!mysql->handle)
 		return false;
+	mysql->alone_before = 0;
 	if (mysql_catch_up(mysql) && mysql_autocommit(mysql->handle, 0) == 0) {
 		chat_mysql_bulk_begin(mysql);
 		return true;
@@ -220,8 +222,10 @@ static enum outcome mysql_undo(struct mysql *mysql)
 		mysql_disconnect(mysql);
 		return mysql->committing ? OUTCOME_FAILED : OUTCOME_AGAIN;
 	}
-	if (mysql_rollback(mysql->handle) != 0)
+	if (mysql_rollback(mysql->handle) != 0 ||
+	    (mysql_autocommits(mysql) && mysql_autocommit(mysql->handle, 0) != 0))
 		mysql_disconnect(mysql);
+	mysql->alone_before = 0;
 	if (mysql->unprepared)
 		return OUTCOME_AT_ONCE;
 	if (error == ER_DUP_ENTRY && duplicate_teaches(mysql))
@@ -232,12 +236,27 @@ static enum outcome mysql_undo(struct mysql *mysql)
 static mysql_family *const families[] = {chat_mysql_append, chat_mysql_marks, chat_mysql_sessions,
 					 chat_mysql_friends};
 
+/* The trip's last statements. */
+static void mysql_end_together(struct mysql *mysql)
+{
+	mysql->alone_before = mysql->alone ? mysql->alone_before + 1 : 0;
+	mysql->committing = !mysql->db.failed;
+	if (mysql->alone && mysql_autocommits(mysql))
+		return;
+	chat_mysql_trip_add(mysql, NULL, "COMMIT");
+	if (mysql->alone_before >= MYSQL_ALONE_BEFORE)
+		chat_mysql_trip_add(mysql, NULL, "SET autocommit=1");
+}
+
 /* What can be done together. Returns whether it is all: then it has committed too. */
 static bool mysql_run_together(struct mysql *mysql, struct chat_op **ops, size_t count, bool *done)
 {
 	bool all = true;
 
 	chat_mysql_trip_clear(mysql);
+	mysql->alone = false;
+	if (mysql_autocommits(mysql))
+		chat_mysql_trip_add(mysql, NULL, "SET autocommit=0");
 	if (mysql->certifies) {
 		chat_mysql_trip_add(mysql, NULL, "START TRANSACTION");
 		chat_mysql_trip_add(mysql, NULL, TRANSACTION_BEGINS);
@@ -249,8 +268,7 @@ static bool mysql_run_together(struct mysql *mysql, struct chat_op **ops, size_t
 	if (all && mysql->certifies)
 		chat_mysql_trip_add(mysql, NULL, TRANSACTION_STANDS);
 	if (all)
-		chat_mysql_trip_add(mysql, NULL, "COMMIT");
-	mysql->committing = all && !mysql->db.failed;
+		mysql_end_together(mysql);
 	chat_mysql_trip_run(mysql);
 	return all;
 }

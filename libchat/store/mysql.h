@@ -35,7 +35,9 @@ enum {
 	MYSQL_EXPECTS_KNOWN =
 		256, /* transactions in which cids are looked for, after one that was known */
 	MYSQL_EXPECTS_MOVED =
-		64 /* transactions in which all ends are asked for, after one that had moved */
+		64, /* transactions in which all ends are asked for, after one that had moved */
+	MYSQL_ALONE_BEFORE =
+		4 /* transactions of one statement each, after which such a one commits itself */
 };
 
 /* mysql://USER:PASSWORD@HOST[:PORT][,HOST2[:PORT]]/DB */
@@ -71,6 +73,8 @@ struct mysql {
 	const char *unprepared; /* a statement that is to be prepared before the next transaction */
 	unsigned error; /* errno of MySQL's of the transaction's failure; 0: none of the server's */
 	bool committing; /* the COMMIT was sent: when the connection is lost then, nobody knows the outcome */
+	bool alone;		/* the transaction is one statement of its own */
+	unsigned alone_before;	/* transactions before it that were so, too */
 	unsigned expects_known; /* transactions that are to look for their cids first */
 	unsigned expects_moved; /* transactions that are not to trust what is remembered */
 	bool expects_raced;	/* the attempt is to fence ends off before it asks for them */
@@ -88,6 +92,12 @@ struct mysql {
 };
 
 extern const struct db_driver chat_mysql_driver;
+
+/* Whether the connection commits each statement by itself, as the server said last. */
+static inline bool mysql_autocommits(const struct mysql *mysql)
+{
+	return (mysql->handle->server_status & SERVER_STATUS_AUTOCOMMIT) != 0;
+}
 
 /* The transaction has failed: what the server said, or the library. */
 void chat_mysql_fail(struct mysql *mysql, const char *what);

@@ -24,6 +24,10 @@
 #include "store/mysql.h"
 #include "store/rules.h"
 
+enum {
+	SENDS_ALONE_BYTES = 1 << 20 /* however they are quoted they are less than MYSQL_TEXT_MAX */
+};
+
 /* An end that is locked, or remembered, and where it is moved on from. */
 struct end {
 	struct mysql_end now;
@@ -55,6 +59,7 @@ struct mysql_sends {
 	struct mysql_matches writers; /* the group and who wrote there last */
 	struct end ends[CHAT_POOL_BATCH_MAX];
 	size_t end_count;
+	bool asked;
 	struct mysql_lanes lanes;
 };
 
@@ -573,6 +578,12 @@ static void add_read_marks(struct mysql *mysql)
 	chat_mysql_rows_end(mysql, &rows, " ON DUPLICATE KEY UPDATE read_seq=VALUES(read_seq)");
 }
 
+/* Of a group: somebody else wrote last until now. */
+static bool end_changes_writer(const struct end *end)
+{
+	return end->now.b == 0 && end->was_writer != 0 && end->now.writer != end->was_writer;
+}
+
 /* Of those who wrote last until now, and may have gone since. */
 static void add_former_writers(struct mysql *mysql)
 {
@@ -582,7 +593,7 @@ static void add_former_writers(struct mysql *mysql)
 	for (size_t i = 0; i < mysql->sends->end_count; i++) {
 		struct end *end = &mysql->sends->ends[i];
 
-		if (end->now.b == 0 && end->was_writer != 0 && end->now.writer != end->was_writer)
+		if (end_changes_writer(end))
 			chat_mysql_matches_add(writers, end, end->now.id, end->was_writer);
 	}
 	if (writers->count == 0)
@@ -614,7 +625,9 @@ static void append_ask(struct mysql *mysql)
 		ask_known(mysql);
 	ask_pairs(mysql);
 	ask_groups(mysql);
-	if (asks_known || sends->pairs.count + sends->groups.count + sends->members.count > 0)
+	sends->asked =
+		asks_known || sends->pairs.count + sends->groups.count + sends->members.count > 0;
+	if (sends->asked)
 		chat_mysql_trip_run(mysql);
 }
 
@@ -635,6 +648,27 @@ static void append_place(struct mysql *mysql)
 	sends_settle(sends);
 }
 
+/* Whether they are all of the batch, and one INSERT is all that they need. */
+static bool sends_are_alone(const struct mysql *mysql, size_t count)
+{
+	const struct mysql_sends *sends = mysql->sends;
+	size_t bytes = 0;
+
+	if (mysql->certifies || sends->asked || sends->count < count)
+		return false;
+	for (size_t i = 0; i < sends->count; i++) {
+		const struct chat_op_append *append = &sends->items[i].op->u.append;
+
+		bytes += append->text.len + append->data.len;
+		if (append->target.group != 0 && sends->items[i].end->now.writer != append->from)
+			return false;
+	}
+	for (size_t i = 0; i < sends->end_count; i++)
+		if (end_changes_writer(&sends->ends[i]))
+			return false;
+	return bytes <= SENDS_ALONE_BYTES;
+}
+
 void chat_mysql_append(struct mysql *mysql, struct chat_op **ops, size_t count, bool *done)
 {
 	struct mysql_sends *sends = mysql->sends;
@@ -647,6 +681,11 @@ void chat_mysql_append(struct mysql *mysql, struct chat_op **ops, size_t count, 
 		return;
 	qsort(sends->items, sends->count, sizeof(*sends->items), send_compare);
 	sends_number(sends);
+	mysql->alone = sends_are_alone(mysql, count);
+	if (mysql->alone && mysql_autocommits(mysql)) {
+		chat_mysql_trip_clear(mysql); /* it stays so */
+		mysql->committing = true;
+	}
 	remove_fences(mysql);
 	if (chat_mysql_bulk_takes(mysql, sends->count))
 		write_in_bulk(mysql);

@@ -13,7 +13,7 @@
 
 enum {
 	BULK_MIN =
-		16 /* messages; fewer cost less as text, which goes with the rest of the transaction */
+		16 /* messages; fewer cost less as text, which goes with the rest of the transaction, if there is one */
 };
 
 /* A message's columns, its numbers first. */
@@ -100,7 +100,7 @@ void chat_mysql_bulk_run(struct mysql *mysql)
 
 bool chat_mysql_bulk_takes(const struct mysql *mysql, size_t messages)
 {
-	return mysql->bulk && messages >= BULK_MIN;
+	return mysql->bulk && (messages >= BULK_MIN || (mysql->alone && mysql_autocommits(mysql)));
 }
 
 static void bulk_text(struct mysql_bulk *bulk, int column, struct chat_view value)
