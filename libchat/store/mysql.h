@@ -161,11 +161,14 @@ void chat_mysql_places_forget(struct mysql_places *places);
 #define MYSQL_LAST_SEQ                                                                             \
 	"(SELECT x.seq-(x.kind<0) FROM message x WHERE x.conversation=c.id"                        \
 	" ORDER BY x.seq DESC LIMIT 1)"
-/* Puts a fence behind it, unless there is one, or another's row comes before it. Between these two is said of which conversations, with WHERE. */
-#define MYSQL_FENCE                                                                                \
+/*
+ * Puts a fence behind it, unless there is one, or another's row comes before it. Between these two is said of which conversations, with WHERE;
+ * by that index they are found.
+ */
+#define MYSQL_FENCE(index)                                                                         \
 	"INSERT IGNORE INTO message(conversation,seq,kind,sender,time_ms,other_seq,text) SELECT"   \
 	" c.id,COALESCE(e.seq,0)+1,-1,COALESCE(e.sender,0),COALESCE(e.time_ms,0),"                 \
-	"COALESCE(e.other_seq,0),'' FROM conversation c" MYSQL_LAST
+	"COALESCE(e.other_seq,0),'' FROM conversation c FORCE INDEX(" index ")" MYSQL_LAST
 #define MYSQL_FENCE_UNLESS " AND COALESCE(e.kind,0)>=0"
 
 /* Of a connection that was made, and of one that is to go. */

@@ -407,8 +407,8 @@ static void raise_fences(struct mysql *mysql)
 	add_of_groups(mysql, NULL, "SELECT c.id FROM conversation c FORCE INDEX(PRIMARY)",
 		      " ORDER BY c.id FOR UPDATE");
 	for (int i = 0; i < 2; i++) {
-		add_of_pairs(mysql, NULL, MYSQL_FENCE, MYSQL_FENCE_UNLESS);
-		add_of_groups(mysql, NULL, MYSQL_FENCE, MYSQL_FENCE_UNLESS);
+		add_of_pairs(mysql, NULL, MYSQL_FENCE("conversation_pair"), MYSQL_FENCE_UNLESS);
+		add_of_groups(mysql, NULL, MYSQL_FENCE("PRIMARY"), MYSQL_FENCE_UNLESS);
 	}
 }
 
@@ -511,23 +511,31 @@ static void add_messages(struct mysql *mysql)
 	}
 }
 
-/* Where fences stand the messages come. */
+/*
+ * Where fences stand the messages come. Keys are compared column by column: of a list of rows with one in it MariaDB 10.11 makes no range in
+ * a DELETE or an UPDATE, and reads the table whole.
+ */
 static void remove_fences(struct mysql *mysql)
 {
 	const struct mysql_sends *sends = mysql->sends;
-	struct mysql_rows rows = {
-		.sql = "DELETE FROM message WHERE kind<0 AND (conversation,seq) IN ("};
+	const char *sql = "DELETE message FROM message FORCE INDEX(PRIMARY) WHERE kind<0 AND (";
+	bool any = false;
 
 	for (size_t i = 0; i < sends->end_count; i++) {
 		const struct end *end = &sends->ends[i];
 
 		if (!end->fenced || end->now.last_seq == end->was_seq)
 			continue;
-		chat_mysql_rows_next(mysql, &rows);
-		chat_mysql_text(mysql, "(%llu,%llu)", mysql_number(end->now.id),
-				mysql_number(end->was_seq + 1));
+		if (any)
+			chat_mysql_text(mysql, " OR ");
+		else
+			chat_mysql_trip_add(mysql, NULL, sql);
+		chat_mysql_text(mysql, "(conversation=%llu AND seq=%llu)",
+				mysql_number(end->now.id), mysql_number(end->was_seq + 1));
+		any = true;
 	}
-	chat_mysql_rows_end(mysql, &rows, ")");
+	if (any)
+		chat_mysql_text(mysql, ")");
 }
 
 static void write_in_bulk(struct mysql *mysql)
@@ -600,16 +608,19 @@ static void add_former_writers(struct mysql *mysql)
 		return;
 	chat_mysql_matches_sort(writers);
 	chat_mysql_trip_add(mysql, NULL,
-			    "UPDATE member SET read_seq=GREATEST(read_seq,CASE conversation");
+			    "UPDATE member FORCE INDEX(PRIMARY)"
+			    " SET read_seq=GREATEST(read_seq,CASE conversation");
 	for (size_t i = 0; i < writers->count; i++) {
 		const struct end *end = writers->items[i].item;
 
 		chat_mysql_text(mysql, " WHEN %llu THEN %llu", mysql_number(end->now.id),
 				mysql_number(end->was_seq));
 	}
-	chat_mysql_text(mysql, " END) WHERE (conversation,user) IN (");
-	chat_mysql_text_matches(mysql, writers);
-	chat_mysql_text(mysql, ")");
+	chat_mysql_text(mysql, " END) WHERE ");
+	for (size_t i = 0; i < writers->count; i++)
+		chat_mysql_text(mysql, "%s(conversation=%llu AND user=%llu)", i > 0 ? " OR " : "",
+				mysql_number(writers->items[i].a),
+				mysql_number(writers->items[i].b));
 }
 
 /* --- A batch ----------------------------------------------------------------------------------------- */

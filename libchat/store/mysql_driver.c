@@ -252,7 +252,8 @@ static void driver_fence(struct db *db, uint64_t conversation)
 	uint64_t seq;
 
 	for (int i = 0; i < FENCE_TRIES && !db->failed; i++) {
-		chat_db_run(db, MYSQL_FENCE " WHERE c.id=?" MYSQL_FENCE_UNLESS, "i", conversation);
+		chat_db_run(db, MYSQL_FENCE("PRIMARY") " WHERE c.id=?" MYSQL_FENCE_UNLESS, "i",
+			    conversation);
 		if (db->failed || mysql_affected_rows(mysql->handle) > 0)
 			return;
 		seq = chat_db_number(db, "SELECT last_seq+1 FROM talk WHERE id=? AND fenced", "i",
