@@ -52,49 +52,37 @@ void chat_mysql_places_destroy(struct mysql_places *places)
 	free(places);
 }
 
-/* Where that end is, or NULL. */
-static struct kept_end *end_find(struct mysql_places *places, chat_id a, chat_id b)
+/* Where that end is, or else may be kept. */
+static struct kept_end *end_at(struct mysql_places *places, chat_id a, chat_id b)
 {
-	struct kept_end *set = &places->ends[lane_slot(a + lane_slot(b)) / WAYS * WAYS];
-
-	for (size_t i = 0; i < WAYS; i++)
-		if (set[i].end.id != 0 && set[i].end.a == a && set[i].end.b == b)
-			return &set[i];
-	return NULL;
-}
-
-/* Where it may be kept. */
-static struct kept_end *end_room(struct mysql_places *places, chat_id a, chat_id b)
-{
-	struct kept_end *found = end_find(places, a, b);
 	size_t slot = lane_slot(a + lane_slot(b)), first = slot / WAYS * WAYS;
+	struct kept_end *room = &places->ends[slot];
 
-	for (size_t i = first; !found && i < first + WAYS; i++)
-		if (places->ends[i].end.id == 0)
-			found = &places->ends[i];
-	return found ? found : &places->ends[slot];
+	for (size_t i = first; i < first + WAYS; i++) {
+		struct kept_end *kept = &places->ends[i];
+
+		if (kept->end.id != 0 && kept->end.a == a && kept->end.b == b)
+			return kept;
+		if (kept->end.id == 0)
+			room = kept;
+	}
+	return room;
 }
 
-static struct kept_member *member_find(struct mysql_places *places, chat_id group, chat_id user)
+static struct kept_member *member_at(struct mysql_places *places, chat_id group, chat_id user)
 {
-	struct kept_member *set =
-		&places->members[lane_slot(user + lane_slot(group)) / WAYS * WAYS];
-
-	for (size_t i = 0; i < WAYS; i++)
-		if (set[i].group == group && set[i].user == user)
-			return &set[i];
-	return NULL;
-}
-
-static struct kept_member *member_room(struct mysql_places *places, chat_id group, chat_id user)
-{
-	struct kept_member *found = member_find(places, group, user);
 	size_t slot = lane_slot(user + lane_slot(group)), first = slot / WAYS * WAYS;
+	struct kept_member *room = &places->members[slot];
 
-	for (size_t i = first; !found && i < first + WAYS; i++)
-		if (places->members[i].group == 0)
-			found = &places->members[i];
-	return found ? found : &places->members[slot];
+	for (size_t i = first; i < first + WAYS; i++) {
+		struct kept_member *kept = &places->members[i];
+
+		if (kept->group == group && kept->user == user)
+			return kept;
+		if (kept->group == 0)
+			room = kept;
+	}
+	return room;
 }
 
 uint32_t chat_mysql_places_stamp(struct mysql_places *places, uint64_t lane)
@@ -114,8 +102,9 @@ bool chat_mysql_places_find(struct mysql_places *places, uint64_t lane, chat_id 
 	bool found;
 
 	pthread_mutex_lock(&places->mutex);
-	kept = end_find(places, a, b);
-	found = kept && kept->stamp == places->stamps[lane_slot(lane)];
+	kept = end_at(places, a, b);
+	found = kept->end.id != 0 && kept->end.a == a && kept->end.b == b &&
+		kept->stamp == places->stamps[lane_slot(lane)];
 	if (found)
 		*out = kept->end;
 	pthread_mutex_unlock(&places->mutex);
@@ -129,8 +118,8 @@ bool chat_mysql_places_member(struct mysql_places *places, chat_id group, chat_i
 	bool found;
 
 	pthread_mutex_lock(&places->mutex);
-	kept = member_find(places, group, user);
-	found = kept && kept->epoch == epoch;
+	kept = member_at(places, group, user);
+	found = kept->group == group && kept->user == user && kept->epoch == epoch;
 	pthread_mutex_unlock(&places->mutex);
 	return found;
 }
@@ -139,7 +128,7 @@ void chat_mysql_places_keep(struct mysql_places *places, const struct mysql_end 
 			    uint32_t stamp)
 {
 	pthread_mutex_lock(&places->mutex);
-	*end_room(places, end->a, end->b) = (struct kept_end){*end, stamp};
+	*end_at(places, end->a, end->b) = (struct kept_end){*end, stamp};
 	pthread_mutex_unlock(&places->mutex);
 }
 
@@ -147,7 +136,7 @@ void chat_mysql_places_keep_member(struct mysql_places *places, chat_id group, c
 				   uint32_t epoch)
 {
 	pthread_mutex_lock(&places->mutex);
-	*member_room(places, group, user) = (struct kept_member){group, user, epoch};
+	*member_at(places, group, user) = (struct kept_member){group, user, epoch};
 	pthread_mutex_unlock(&places->mutex);
 }
 
