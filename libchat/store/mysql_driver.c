@@ -279,7 +279,7 @@ static bool driver_append(struct db *db, const struct rule_place *place,
 			  const struct chat_op_append *append)
 {
 	/* Who wrote the last message of a group until now: from now on their row has to say that they have read it. */
-	if (append->target.group != 0)
+	if (append->target.group != 0 && place->writer != append->from)
 		chat_db_run(db,
 			    "UPDATE member SET read_seq=? WHERE conversation=? AND user=?"
 			    " AND read_seq<?",
