@@ -184,6 +184,12 @@ bool chat_db_is_member(struct db *db, uint64_t conversation, chat_id user)
 			      conversation, user) != 0;
 }
 
+/* Asked behind the membership: where nothing is locked, the group may have been there just before, and its members gone with it. */
+enum chat_code chat_db_stranger(struct db *db, chat_id group)
+{
+	return chat_db_group_exists(db, group) ? CHAT_CODE_NOT_A_MEMBER : CHAT_CODE_NO_SUCH_GROUP;
+}
+
 bool chat_db_blocked(struct db *db, chat_id a, chat_id b)
 {
 	return a != b &&
@@ -219,5 +225,6 @@ enum chat_code chat_db_resolve(struct db *db, chat_id user, struct chat_target t
 	*id = target.group;
 	if (!chat_db_group_exists(db, target.group))
 		return CHAT_CODE_NO_SUCH_GROUP;
-	return chat_db_is_member(db, target.group, user) ? CHAT_CODE_OK : CHAT_CODE_NOT_A_MEMBER;
+	return chat_db_is_member(db, target.group, user) ? CHAT_CODE_OK
+							 : chat_db_stranger(db, target.group);
 }

@@ -154,6 +154,8 @@ bool chat_db_user_exists(struct db *db, chat_id user);
 uint64_t chat_db_direct_id(struct db *db, chat_id a, chat_id b); /* 0: none */
 bool chat_db_group_exists(struct db *db, chat_id group);
 bool chat_db_is_member(struct db *db, uint64_t conversation, chat_id user);
+/* What who was found to be no member is told: not_a_member, or no_such_group. */
+enum chat_code chat_db_stranger(struct db *db, chat_id group);
 bool chat_db_blocked(struct db *db, chat_id a, chat_id b);
 enum chat_friend_state chat_db_friend_state(struct db *db, chat_id user, chat_id other);
 bool chat_db_user_online(struct db *db, chat_id user, int64_t alive_since_ms);

@@ -50,7 +50,7 @@ static bool place_take(struct db *db, struct db_rows *row, chat_id user, struct 
 	return true;
 }
 
-/* Of a direct conversation that has begun, which is what nearly all are, in one question. */
+/* Of a direct conversation that has begun, which is what nearly all are, or of a group, in one question. */
 static bool place_direct(struct db *db, chat_id user, chat_id other, struct rule_place *out)
 {
 	return place_take(
@@ -60,22 +60,27 @@ static bool place_direct(struct db *db, chat_id user, chat_id other, struct rule
 		user, out);
 }
 
+static bool place_group(struct db *db, chat_id user, chat_id group, struct rule_place *out)
+{
+	return place_take(
+		db,
+		chat_db_query(db, "SELECT " PLACE " WHERE c.id=? AND c.low IS NULL AND m.user=?",
+			      "ii", group, user),
+		user, out);
+}
+
 enum chat_code chat_rule_place(struct db *db, chat_id user, struct chat_target target,
 			       struct rule_place *out)
 {
 	enum chat_code code;
 
 	*out = (struct rule_place){0};
-	if (target.group == 0 && place_direct(db, user, target.user, out))
+	if (target.group != 0 ? place_group(db, user, target.group, out)
+			      : place_direct(db, user, target.user, out))
 		return CHAT_CODE_OK;
+	if (target.group != 0)
+		return chat_db_stranger(db, target.group);
 	code = chat_db_resolve(db, user, target, &out->id);
-	/* Where nothing is locked, one may have gone since the moment before. */
-	if (code == CHAT_CODE_OK && target.group != 0 &&
-	    !place_take(db,
-			chat_db_query(db, "SELECT " PLACE " WHERE c.id=? AND m.user=?", "ii",
-				      out->id, user),
-			user, out))
-		code = CHAT_CODE_NOT_A_MEMBER;
 	if (code != CHAT_CODE_OK)
 		out->id = 0;
 	return code;

@@ -87,6 +87,7 @@ static void test_rights(void **state)
 /* A direct conversation is not a group, though both have ids of one sequence. */
 static void test_direct_is_no_group(void **state)
 {
+	struct chat_op *page;
 	enum chat_code code;
 
 	(void)state;
@@ -95,6 +96,9 @@ static void test_direct_is_no_group(void **state)
 	for (chat_id id = 1; id < 4; id++) {
 		send_text(ann, in(id), "x", &code);
 		assert_int_equal(code, CHAT_CODE_NO_SUCH_GROUP);
+		page = history(ann, in(id), 0, 0, false, 10);
+		assert_int_equal(page->code, CHAT_CODE_NO_SUCH_GROUP);
+		chat_op_destroy(page);
 	}
 }
 

@@ -351,49 +351,68 @@ static void test_what_one_remembers_all_know(void **state)
 
 /* --- Who writes without asking, and others at the same time -------------------------------------------- */
 
-/* One who writes to a group from another node, as fast as they can, until they may not, or are told to end; and hears nothing of others. */
+/* One who writes to a group from another node, or reads there, as fast as they can, until they may not, or are told to end; and hears nothing of others. */
 struct rival {
 	pthread_t thread;
 	struct chat_backend *backend;
 	chat_id user, group;
+	enum chat_op_kind kind; /* of what they do */
 	atomic_bool over;
-	atomic_uint sent;
-	enum chat_code code; /* of the last send; to be read when it is over, as is its seq */
+	atomic_uint done;
+	enum chat_code
+		code; /* of the last; to be read when it is over, as is the seq of what was sent last */
 	uint64_t seq;
 };
+
+static struct chat_op *rival_op(const struct rival *rival)
+{
+	struct chat_op *op;
+
+	if (rival->kind == CHAT_OP_APPEND)
+		return append_new(CHAT_MESSAGE_TEXT, rival->user, in(rival->group), 0, "at once",
+				  "");
+	op = op_new(rival->kind);
+	if (rival->kind == CHAT_OP_HISTORY)
+		op->u.history = (struct chat_op_history){
+			.user = rival->user, .target = in(rival->group), .limit = LIMIT};
+	else
+		op->u.members = (struct chat_op_members){
+			.user = rival->user, .group = rival->group, .limit = LIMIT};
+	return op;
+}
 
 static void *rival_main(void *argument)
 {
 	struct rival *rival = argument;
 
 	while (!atomic_load(&rival->over)) {
-		struct chat_op *op = append_new(CHAT_MESSAGE_TEXT, rival->user, in(rival->group), 0,
-						"at once", "");
+		struct chat_op *op = rival_op(rival);
 
 		chat_backend_run(rival->backend, &op, 1);
 		rival->code = op->code;
-		if (op->code == OK)
+		if (op->code == OK && op->kind == CHAT_OP_APPEND)
 			rival->seq = op->u.append.seq;
 		chat_op_destroy(op);
 		if (rival->code != OK)
 			break;
-		atomic_fetch_add(&rival->sent, 1);
+		atomic_fetch_add(&rival->done, 1);
 	}
 	return NULL;
 }
 
-/* It has sent that many more. */
+/* They have done that many more. */
 static void rival_wait(struct rival *rival, unsigned more)
 {
-	unsigned goal = atomic_load(&rival->sent) + more;
+	unsigned goal = atomic_load(&rival->done) + more;
 
-	while (atomic_load(&rival->sent) < goal)
+	while (atomic_load(&rival->done) < goal)
 		sched_yield();
 }
 
-static void rival_start(struct rival *rival, chat_id user, chat_id group)
+static void rival_start(struct rival *rival, chat_id user, enum chat_op_kind kind, chat_id group)
 {
-	*rival = (struct rival){.backend = elsewhere_open(), .user = user, .group = group};
+	*rival = (struct rival){
+		.backend = elsewhere_open(), .user = user, .group = group, .kind = kind};
 	assert_int_equal(pthread_create(&rival->thread, NULL, rival_main, rival), 0);
 	rival_wait(rival, 3);
 }
@@ -434,7 +453,7 @@ static void test_a_kick_among_sends(void **state)
 		uint64_t end;
 
 		assert_int_equal(group_act(CHAT_OP_GROUP_JOIN, ann, group, 0, 0), OK);
-		rival_start(&rival, ann, group);
+		rival_start(&rival, ann, CHAT_OP_APPEND, group);
 		assert_int_equal(group_act(CHAT_OP_GROUP_KICK, bob, group, ann, 0), OK);
 		end = group_end(group);
 		rival_join(&rival);
@@ -442,6 +461,28 @@ static void test_a_kick_among_sends(void **state)
 		assert_int_equal(rival.seq, end);
 		assert_int_equal(group_end(group), end);
 		assert_int_equal(group_act(CHAT_OP_GROUP_DISSOLVE, bob, group, 0, 0), OK);
+	}
+}
+
+/*
+ * A group goes with its members: whoever reads there is told that it is no more, not that they are no member, whatever they have asked
+ * the moment before. A node that hears the other would not wait for the push of it.
+ */
+static void test_a_dissolution_among_reads(void **state)
+{
+	enum { ROUNDS = 60 };
+	chat_id ann = user_new("ann"), bob = user_new("bob");
+
+	(void)state;
+	for (int i = 0; i < ROUNDS; i++) {
+		chat_id group = group_new(bob, "all", true);
+		struct rival rival;
+
+		assert_int_equal(group_act(CHAT_OP_GROUP_JOIN, ann, group, 0, 0), OK);
+		rival_start(&rival, ann, i % 2 ? CHAT_OP_HISTORY : CHAT_OP_GROUP_MEMBERS, group);
+		assert_int_equal(group_act(CHAT_OP_GROUP_DISSOLVE, bob, group, 0, 0), OK);
+		rival_join(&rival);
+		assert_int_equal(rival.code, CHAT_CODE_NO_SUCH_GROUP);
 	}
 }
 
@@ -456,7 +497,7 @@ static void test_two_write_at_once(void **state)
 
 	(void)state;
 	assert_int_equal(group_act(CHAT_OP_GROUP_JOIN, ann, group, 0, 0), OK);
-	rival_start(&rival, ann, group);
+	rival_start(&rival, ann, CHAT_OP_APPEND, group);
 	for (int i = 0; i < ROUNDS; i++) {
 		uint64_t next = send_text(bob, in(group), "at once", NULL);
 
@@ -471,8 +512,8 @@ static void test_two_write_at_once(void **state)
 	atomic_store(&rival.over, true);
 	rival_join(&rival);
 	assert_int_equal(rival.code, OK);
-	sent += atomic_load(&rival.sent);
-	print_message("# %u sends of the other meanwhile\n", atomic_load(&rival.sent));
+	sent += atomic_load(&rival.done);
+	print_message("# %u sends of the other meanwhile\n", atomic_load(&rival.done));
 	assert_int_equal(group_end(group), sent);
 }
 
@@ -890,6 +931,7 @@ int main(void)
 		ADMIN_CASE(test_an_edit_is_no_surprise),
 		ADMIN_CASE(test_what_one_remembers_all_know),
 		ADMIN_CASE(test_a_kick_among_sends),
+		ADMIN_CASE(test_a_dissolution_among_reads),
 		ADMIN_CASE(test_two_write_at_once),
 		ADMIN_CASE(test_who_wrote_has_read),
 		ADMIN_CASE(test_long_messages),
