@@ -32,6 +32,7 @@
 #include "tls.h"
 
 enum {
+	OUTPUT_PIECES = 16, /* of the output that one call writes */
 	OUTPUT_SHARE_MIN =
 		1024,	  /* bytes from which a buffer is referred to; shorter ones are copied */
 	FLUSH_MS = 10000, /* a closed connection whose peer does not read is dropped after it */
@@ -338,18 +339,25 @@ static void on_write(struct bufferevent *bev, void *context)
 }
 
 /*
- * What is queued is written as bufferevents write it themselves: their output is frozen but for that. Where EV_WRITE is on the loop
- * writes. False: the connection is gone.
+ * What is queued is written as bufferevents write it themselves: their output is frozen but for that. By a socket's call, and not writev,
+ * which has the kernel's file layer on top. Where EV_WRITE is on the loop writes. False: the connection is gone.
  */
 static bool connection_write(struct connection *c)
 {
 	struct evbuffer *output = bufferevent_get_output(c->bev);
-	int written;
+	struct evbuffer_iovec pieces[OUTPUT_PIECES];
+	struct msghdr message = {.msg_iov = pieces};
+	ssize_t written;
+	int count;
 
 	if (bufferevent_get_enabled(c->bev) & EV_WRITE || connection_queued(c) == 0)
 		return true;
 	evbuffer_unfreeze(output, 1);
-	written = evbuffer_write(output, bufferevent_getfd(c->bev));
+	count = evbuffer_peek(output, -1, NULL, pieces, OUTPUT_PIECES);
+	message.msg_iovlen = (size_t)(count < OUTPUT_PIECES ? count : OUTPUT_PIECES);
+	written = sendmsg(bufferevent_getfd(c->bev), &message, MSG_NOSIGNAL);
+	if (written > 0)
+		evbuffer_drain(output, (size_t)written);
 	evbuffer_freeze(output, 1);
 	if (written < 0 && errno != EAGAIN && errno != EINTR) {
 		connection_break(c);

@@ -140,16 +140,12 @@ static void server_watch_store(struct server *server)
 static void on_completions(evutil_socket_t fd, short what, void *context)
 {
 	struct server *server = context;
-	struct chat_op *op, *next;
 	uint64_t count;
 
 	(void)what;
 	if (read(fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
 		log_event(CHAT_LOG_ERROR, "eventfd_failed", "error", strerror(errno), NULL);
-	for (op = chat_pool_drain(server->pool); op; op = next) {
-		next = op->next;
-		chat_node_complete(server->node, op);
-	}
+	chat_node_complete(server->node, chat_pool_drain(server->pool));
 	server_watch_store(server);
 }
 

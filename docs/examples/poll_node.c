@@ -258,15 +258,11 @@ static void on_signal(int number)
 
 static void on_wake(void)
 {
-	struct chat_op *op, *next;
 	uint64_t count;
 
 	if (read(wake_fd, &count, sizeof(count)) < 0)
 		return;
-	for (op = chat_pool_drain(pool); op; op = next) {
-		next = op->next;
-		chat_node_complete(node, op);
-	}
+	chat_node_complete(node, chat_pool_drain(pool));
 	if (stopping && listener >= 0) {
 		close(listener);
 		listener = -1; /* poll passes over it */

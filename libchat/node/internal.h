@@ -29,9 +29,11 @@ enum {
 		100, /* `retry_after` of `bye` `shutdown`, and over how much it is */
 	NODE_COME_BACK_MS =
 		1000, /* spread: byes are spread themselves, and nobody shall be away longer than NODE_GOING_MS */
-	NODE_BAD_FRAMES_MAX = 16, /* of one connection; the last is answered and ends it */
-	NODE_PAGE_WEIGHT = 16,	  /* what a page weighs among a connection's requests in flight */
-	NODE_CATCHUP_PAGE = 100,  /* messages read at once to bring a session up to date */
+	NODE_BAD_FRAMES_MAX = 16,   /* of one connection; the last is answered and ends it */
+	NODE_PAGE_WEIGHT = 16,	    /* what a page weighs among a connection's requests in flight */
+	NODE_RUN_MAX = 16,	    /* messages of a run */
+	NODE_RUN_BYTES_MAX = 16384, /* and their texts and data, if they are more than one */
+	NODE_CATCHUP_PAGE = 100,    /* messages read at once to bring a session up to date */
 	NODE_OWN_RANGES_MAX =
 		32, /* of one session; past it the oldest is forgotten: pushed again at most */
 	NODE_SYNC_BATCH = 64,	 /* sessions asked about in one operation of the sweep */
@@ -380,8 +382,10 @@ void chat_peers_finish(struct chat_node *node);
 const char *chat_peers_alive(const struct chat_node *node);
 
 /* --- route.c: the only way from a committed message to a session --- */
-void chat_route_message(struct chat_node *node, const struct chat_op *append);
-/* The same of one that another node has committed. */
+/* Behind the last of those that are routed together with the first, a run (route.c). */
+struct chat_op *chat_route_run_end(struct chat_op *first);
+/* Messages that are committed, from the first up to the end; what is none of them is passed over. */
+void chat_route_run(struct chat_node *node, const struct chat_op *first, const struct chat_op *end);
 void chat_route_remote(struct chat_node *node, const struct bus_message *message,
 		       struct chat_buf *frame);
 

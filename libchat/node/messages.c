@@ -76,7 +76,6 @@ void chat_complete_append(struct chat_node *node, struct conn *conn, struct chat
 		chat_conn_send(conn, &event);
 	else
 		append_was_orphaned(node, append);
-	chat_route_message(node, op);
 }
 
 /* --- Marks ------------------------------------------------------------------------------------------- */

@@ -170,7 +170,7 @@ static void operation_watch_store(struct chat_node *node, const struct chat_op *
 	}
 }
 
-void chat_node_complete(struct chat_node *node, struct chat_op *op)
+static void operation_complete(struct chat_node *node, struct chat_op *op)
 {
 	struct conn *conn = chat_conn_get(node, op->origin.conn);
 
@@ -181,9 +181,31 @@ void chat_node_complete(struct chat_node *node, struct chat_op *op)
 	}
 	operation_watch_store(node, op);
 	completions[op->kind](node, conn, op);
+}
+
+static void operation_end(struct chat_node *node, struct chat_op *op)
+{
+	struct conn *conn = chat_conn_get(node, op->origin.conn);
+
 	chat_op_destroy(op);
 	if (conn)
 		chat_conn_progress(conn);
-	chat_node_drain_finish(node);
-	chat_conn_sweep(node);
+}
+
+void chat_node_complete(struct chat_node *node, struct chat_op *list)
+{
+	while (list) {
+		struct chat_op *first = list, *next;
+
+		list = chat_route_run_end(first);
+		for (struct chat_op *op = first; op != list; op = op->next)
+			operation_complete(node, op);
+		chat_route_run(node, first, list);
+		for (struct chat_op *op = first; op != list; op = next) {
+			next = op->next;
+			operation_end(node, op);
+		}
+		chat_node_drain_finish(node);
+		chat_conn_sweep(node);
+	}
 }

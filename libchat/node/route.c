@@ -2,8 +2,13 @@
 /*
  * The router: a committed message to the sessions of those it concerns. There are two ways in, and no other: the completion of an
  * append, and an arrival on the bus of what another node's append has completed. So nothing unsaved is ever sent.
+ *
+ * What one connection has sent to a group, and was committed together without anything in between, is a run: a member who may be pushed
+ * all of it is looked at once, and queued it in one piece.
  */
 #include "node/internal.h"
+
+#include <string.h>
 
 struct route {
 	struct chat_node *node;
@@ -59,31 +64,54 @@ static void route_to_user(struct route *route, chat_id id, conv_key key)
 		route_to_session(s, key, route);
 }
 
-static void route_to_group(struct route *route)
+/* Whether all of a run, in one piece, is what this session is pushed next; if so, it has been. */
+static bool route_run_to_session(struct session *session, struct mark *mark,
+				 const struct route *routes, size_t count, struct chat_buf *run)
 {
-	struct group *group = chat_group_get(route->node, route->group);
+	struct broadcast broadcast = {.codec = &chat_codec_json, .buf = run};
+	size_t high = routes->node->config.output_high;
+
+	if (!mark || mark->behind || mark->pushed + 1 != routes->seq ||
+	    session->conn->codec != broadcast.codec || session->conn->id == routes->sender)
+		return false;
+	/* Where there is no room for all of it, each is looked at by itself. */
+	if (!chat_conn_push(session->conn, &broadcast, high > run->len ? high - run->len : 0))
+		return false;
+	mark->pushed = mark->given = routes[count - 1].seq;
+	routes->node->stats.pushes += count;
+	return true;
+}
+
+/* One message, or a run, which is in one piece, too, unless there was no memory for that. */
+static void route_to_group(struct route *routes, size_t count, struct chat_buf *run)
+{
+	struct group *group = chat_group_get(routes->node, routes->group);
+	conv_key key = routes->group | CONV_GROUP;
 
 	if (!group)
 		return;
 	for (size_t i = 0; i < group->count; i++) {
 		struct session *session = group->sessions[i];
-		struct mark *mark = chat_mark_get(session, route->group | CONV_GROUP);
+		struct mark *mark = chat_mark_get(session, key);
 
 		/*
 		 * The membership has changed in a way that this node was not told of: whoever is
 		 * still a member is found out by reading from the store.
 		 */
-		if (mark && group->epoch != route->epoch)
-			chat_mark_fall_behind(session, mark, route->seq);
-		route_to_session(session, route->group | CONV_GROUP, route);
+		if (mark && group->epoch != routes->epoch)
+			chat_mark_fall_behind(session, mark, routes[count - 1].seq);
+		if (run && route_run_to_session(session, mark, routes, count, run))
+			continue;
+		for (size_t j = 0; j < count; j++)
+			route_to_session(session, key, &routes[j]);
 	}
-	group->epoch = route->epoch;
+	group->epoch = routes->epoch;
 }
 
 static void route_here(struct route *route)
 {
 	if (route->group) {
-		route_to_group(route);
+		route_to_group(route, 1, NULL);
 		return;
 	}
 	route_to_user(route, route->from, route->to);
@@ -114,20 +142,13 @@ static void route_elsewhere(struct route *route)
 		chat_bus_publish(route->node, CHAT_CHANNEL_USER, route->to, &message, broadcast);
 }
 
-void chat_route_message(struct chat_node *node, const struct chat_op *op)
+static void route_begin(struct route *route, struct chat_event *event, struct chat_node *node,
+			const struct chat_op *op)
 {
 	const struct chat_op_append *append = &op->u.append;
-	struct chat_event event = {.type = CHAT_EVENT_MESSAGE};
-	struct route route = {.node = node,
-			      .from = append->from,
-			      .to = append->target.user,
-			      .group = append->target.group,
-			      .seq = append->seq,
-			      .epoch = append->epoch,
-			      .sender = op->origin.conn,
-			      .hint_only = append->duplicate};
 
-	event.u.message = (struct chat_message){
+	*event = (struct chat_event){.type = CHAT_EVENT_MESSAGE};
+	event->u.message = (struct chat_message){
 		.kind = append->kind,
 		.from = append->from,
 		.to = append->target.user,
@@ -138,10 +159,95 @@ void chat_route_message(struct chat_node *node, const struct chat_op *op)
 		.text = append->text,
 		.data = append->data,
 	};
-	route.broadcast.event = &event;
-	route_here(&route);
-	route_elsewhere(&route);
-	chat_broadcast_finish(&route.broadcast);
+	*route = (struct route){.node = node,
+				.from = append->from,
+				.to = append->target.user,
+				.group = append->target.group,
+				.seq = append->seq,
+				.epoch = append->epoch,
+				.sender = op->origin.conn,
+				.hint_only = append->duplicate,
+				.broadcast = {.event = event}};
+}
+
+/* All frames, one behind the other. NULL: memory is out. */
+static struct chat_buf *run_encode(struct route *routes, size_t count)
+{
+	struct chat_buf *run;
+	size_t len = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct chat_buf *frame =
+			chat_broadcast_encode(&routes[i].broadcast, &chat_codec_json);
+
+		if (!frame)
+			return NULL;
+		len += frame->len;
+	}
+	run = chat_buf_create(len);
+	len = 0;
+	for (size_t i = 0; run && i < count; i++) {
+		const struct chat_buf *frame = routes[i].broadcast.buf;
+
+		memcpy(run->data + len, frame->data, frame->len);
+		len += frame->len;
+	}
+	return run;
+}
+
+static bool is_group_message(const struct chat_op *op)
+{
+	return op->kind == CHAT_OP_APPEND && op->code == CHAT_CODE_OK &&
+	       op->u.append.target.group != 0 && !op->u.append.duplicate;
+}
+
+static size_t message_bytes(const struct chat_op *op)
+{
+	return op->u.append.text.len + op->u.append.data.len;
+}
+
+struct chat_op *chat_route_run_end(struct chat_op *op)
+{
+	size_t count = 1, bytes;
+
+	if (!is_group_message(op))
+		return op->next;
+	bytes = message_bytes(op);
+	for (; op->next && is_group_message(op->next); op = op->next) {
+		const struct chat_op_append *append = &op->u.append, *next = &op->next->u.append;
+
+		bytes += message_bytes(op->next);
+		if (next->target.group != append->target.group ||
+		    op->next->origin.conn != op->origin.conn || next->seq != append->seq + 1 ||
+		    next->epoch != append->epoch || ++count > NODE_RUN_MAX ||
+		    bytes > NODE_RUN_BYTES_MAX)
+			break;
+	}
+	return op->next;
+}
+
+void chat_route_run(struct chat_node *node, const struct chat_op *first, const struct chat_op *end)
+{
+	struct chat_event events[NODE_RUN_MAX];
+	struct route routes[NODE_RUN_MAX];
+	size_t count = 0;
+
+	if (first->kind != CHAT_OP_APPEND || first->code != CHAT_CODE_OK)
+		return;
+	for (const struct chat_op *op = first; op != end; op = op->next, count++)
+		route_begin(&routes[count], &events[count], node, op);
+	if (count > 1) {
+		struct chat_buf *run = run_encode(routes, count);
+
+		route_to_group(routes, count, run);
+		chat_buf_unref(run);
+	} else {
+		route_here(routes);
+	}
+	for (size_t i = 0; i < count; i++) {
+		route_elsewhere(&routes[i]);
+		chat_broadcast_finish(&routes[i].broadcast);
+	}
 }
 
 void chat_route_remote(struct chat_node *node, const struct bus_message *message,

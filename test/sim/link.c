@@ -575,18 +575,34 @@ static void put_before_last(struct link *link, const struct chat_buf *buf)
 	memcpy(down->bytes + down->head + down->len - last - buf->len, buf->data, buf->len);
 }
 
+static void put_down(struct link *link, const struct chat_buf *frame)
+{
+	tap_down(link, frame);
+	if (sim.wrong == WRONG_NET_REORDERS && link->down.len > link->last_frame &&
+	    chance_hits(CHANCE_LINK, 1000))
+		put_before_last(link, frame);
+	else
+		pipe_put(&link->down, frame->data, frame->len);
+	link->last_frame = frame->len;
+}
+
 static int transport_send(void *context, uint64_t conn, struct chat_buf *buf)
 {
 	struct link *link = link_of(context, conn);
+	struct chat_view rest = {buf->data, buf->len};
 
 	alloc_pause();
-	tap_down(link, buf);
-	if (sim.wrong == WRONG_NET_REORDERS && link->down.len > link->last_frame &&
-	    chance_hits(CHANCE_LINK, 1000))
-		put_before_last(link, buf);
-	else
-		pipe_put(&link->down, buf->data, buf->len);
-	link->last_frame = buf->len;
+	while (rest.len > 0) { /* it may be several frames */
+		const char *newline = memchr(rest.data, '\n', rest.len);
+		size_t len = newline ? (size_t)(newline + 1 - rest.data) : rest.len;
+		struct chat_buf *frame = chat_buf_copy((struct chat_view){rest.data, len});
+
+		if (!frame)
+			abort();
+		put_down(link, frame);
+		chat_buf_unref(frame);
+		rest = (struct chat_view){rest.data + len, rest.len - len};
+	}
 	if (transport_ops.queued(context, conn) >= sim.setup.node.output_high)
 		link->full = true;
 	move_down(link);

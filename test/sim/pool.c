@@ -470,25 +470,45 @@ void pool_on_done(const struct event *event)
 	clock_in(chance_below(CHANCE_STORE, 500), EVENT_COMPLETE, server->index, server->life);
 }
 
+/* Notes that it is over, before the node is told. */
+static void op_over(struct server *server, struct chat_op *op)
+{
+	server->pool.in_flight--;
+	count_op(server, op, -1);
+	if (op->kind == CHAT_OP_SESSION_OPEN && op->code == CHAT_CODE_OK)
+		link_logged_in(server, op->origin.conn, op->u.session_open.at.session);
+}
+
+/* Cuts off what the node is told of at once: messages that follow one another, or one of another kind. */
+static struct chat_op *list_cut(struct server *server, struct chat_op *list)
+{
+	struct chat_op *op = list, *rest;
+
+	op_over(server, op);
+	while (op->kind == CHAT_OP_APPEND && op->next && op->next->kind == CHAT_OP_APPEND) {
+		op = op->next;
+		op_over(server, op);
+	}
+	rest = op->next;
+	op->next = NULL;
+	return rest;
+}
+
 void pool_on_complete(const struct event *event)
 {
 	struct server *server = &sim.servers[event->a];
 	struct chat_node *node = server_enter(event, server, event->b);
-	struct chat_op *op, *next;
+	struct chat_op *list, *rest;
 
 	if (!node)
 		return;
-	op = server->pool.completions.head;
+	list = server->pool.completions.head;
 	queue_init(&server->pool.completions);
 	server->pool.completing = false;
-	for (; op; op = next) {
-		next = op->next;
-		server->pool.in_flight--;
-		count_op(server, op, -1);
-		sim.paging = is_catchup(op);
-		if (op->kind == CHAT_OP_SESSION_OPEN && op->code == CHAT_CODE_OK)
-			link_logged_in(server, op->origin.conn, op->u.session_open.at.session);
-		chat_node_complete(node, op);
+	for (; list; list = rest) {
+		rest = list_cut(server, list);
+		sim.paging = is_catchup(list);
+		chat_node_complete(node, list);
 		alloc_enter(); /* each on its own */
 	}
 	sim.paging = false;

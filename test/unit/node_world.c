@@ -66,19 +66,34 @@ static struct peer *peer_of(uint64_t conn)
 	return NULL;
 }
 
-static int transport_send(void *context, uint64_t conn, struct chat_buf *buf)
+static void peer_add_frame(struct peer *peer, struct chat_buf *frame)
 {
-	struct peer *peer = peer_of(conn);
-
-	(void)context;
-	if (peer->broken)
-		return CHAT_ERR_NOMEM;
 	if (peer->sent_count == peer->sent_capacity) {
 		peer->sent_capacity = peer->sent_capacity * 2 + 64;
 		peer->sent = realloc(peer->sent, peer->sent_capacity * sizeof(*peer->sent));
 		assert_non_null(peer->sent);
 	}
-	peer->sent[peer->sent_count++] = chat_buf_ref(buf);
+	assert_non_null(frame);
+	peer->sent[peer->sent_count++] = frame;
+}
+
+static int transport_send(void *context, uint64_t conn, struct chat_buf *buf)
+{
+	struct peer *peer = peer_of(conn);
+	const char *rest = buf->data, *end = buf->data + buf->len, *newline;
+
+	(void)context;
+	if (peer->broken)
+		return CHAT_ERR_NOMEM;
+	peer->pieces++;
+	for (; (newline = memchr(rest, '\n', (size_t)(end - rest))) != NULL; rest = newline + 1) {
+		size_t len = (size_t)(newline + 1 - rest);
+
+		peer_add_frame(peer, len == buf->len
+					     ? chat_buf_ref(buf)
+					     : chat_buf_copy((struct chat_view){rest, len}));
+	}
+	assert_ptr_equal(rest, end); /* whole frames */
 	if (!peer->slow)
 		return 0;
 	peer->queued += buf->len;

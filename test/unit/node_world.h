@@ -44,7 +44,8 @@ struct peer {
 	size_t queued, queued_most; /* bytes: now, and at most so far */
 	char *input;		    /* said, and not consumed yet */
 	size_t input_len;
-	struct chat_buf **sent; /* all that the node has sent */
+	struct chat_buf **sent; /* all frames that the node has sent */
+	size_t pieces;		/* in which it has */
 	size_t sent_count, sent_capacity;
 	size_t heard; /* of them, looked at */
 	char token[CHAT_TOKEN_LEN + 1];
@@ -89,7 +90,7 @@ void settle(void);
 size_t waiting(enum chat_op_kind kind);
 /* Takes the first of a kind; nothing before it may be of its lane. */
 struct chat_op *op_take(enum chat_op_kind kind);
-/* Runs it, and hands it back to the node. */
+/* Runs it, and hands it back to the node, or a list of such. */
 void op_run(struct chat_op *op);
 void op_complete(struct chat_op *op);
 /* The first of a kind, taken, run and handed back. */

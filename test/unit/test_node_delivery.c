@@ -32,6 +32,114 @@ static void test_live(void **state)
 	assert_int_equal(world.submitted[CHAT_OP_HISTORY], 0);
 }
 
+/* Who speaks in the new group of alice's, whose id is 1. */
+static void group_of(struct peer *alice, struct peer *bob, struct peer *carol)
+{
+	say(alice, "'type':'group.create','id':1,'name':'g','open':true");
+	settle();
+	say(bob, "'type':'group.join','id':1,'group':1");
+	settle();
+	say(carol, "'type':'group.join','id':1,'group':1");
+	settle();
+	hear_all(alice);
+	hear_all(bob);
+	hear_all(carol);
+}
+
+/* Texts of alice's, then one of bob's, which are committed together: what the node is told of at once. */
+static struct chat_op *committed_together(struct peer *alice, int texts, struct peer *bob)
+{
+	struct chat_op *list = NULL, **last = &list;
+
+	for (int i = 1; i <= texts; i++)
+		say(alice, "'type':'send','id':%d,'group':1,'text':'%d'", i, i);
+	if (bob)
+		say(bob, "'type':'send','id':1,'group':1,'text':'me, too'");
+	for (int i = 0; i < texts + (bob != NULL); i++) {
+		*last = op_take(CHAT_OP_APPEND);
+		op_run(*last);
+		last = &(*last)->next;
+	}
+	return list;
+}
+
+/* What one has sent to a group and was committed together goes out in one piece; what another has said behind it, by itself. */
+static void test_run(void **state)
+{
+	struct peer *alice = login(ALICE, "a"), *bob = login(BOB, "b"), *carol = login(CAROL, "c");
+	struct peer *other = login(ALICE, "b");
+	unsigned pages;
+	size_t pieces;
+
+	(void)state;
+	group_of(alice, bob, carol);
+	hear_all(other);
+	pieces = carol->pieces;
+	pages = world.submitted[CHAT_OP_HISTORY];
+	op_complete(committed_together(alice, 3, bob));
+	settle();
+	assert_int_equal(carol->pieces - pieces, 2);
+	hear_messages(carol, 1, 4);
+	hear_messages(other, 1, 4);
+	for (int i = 1; i <= 3; i++)
+		hear(alice, "'type':'ok','id':%d,'seq':%d", i, i);
+	hear_messages(alice, 4, 4);
+	hear_messages(bob, 1, 3);
+	hear(bob, "'type':'ok','id':1,'seq':4");
+	hear_nothing(alice);
+	hear_nothing(bob);
+	hear_nothing(carol);
+	assert_int_equal(world.submitted[CHAT_OP_HISTORY], pages);
+}
+
+/* A run has an end: further messages are another. */
+static void test_run_bound(void **state)
+{
+	struct peer *alice = login(ALICE, "a"), *bob = login(BOB, "b"), *carol = login(CAROL, "c");
+	size_t pieces;
+
+	(void)state;
+	group_of(alice, bob, carol);
+	pieces = carol->pieces;
+	op_complete(committed_together(alice, 2 * NODE_RUN_MAX + 1, NULL));
+	settle();
+	assert_int_equal(carol->pieces - pieces, 3);
+	hear_messages(carol, 1, 2 * NODE_RUN_MAX + 1);
+}
+
+/* Who has no room for all of it is pushed what there is room for, and is behind with the rest. */
+static void test_run_without_room(void **state)
+{
+	enum { HIGH = 4096, FIRST = 1000 };
+	struct peer *alice, *bob, *carol;
+	char text[HIGH] = {0};
+	size_t around;
+
+	(void)state;
+	world.config.output_high = HIGH;
+	world_configure();
+	alice = login(ALICE, "a");
+	bob = login(BOB, "b");
+	carol = login(CAROL, "c");
+	group_of(alice, bob, carol);
+	carol->slow = true;
+	memset(text, 'x', FIRST);
+	send_group(alice, 1, text);
+	around = carol->queued - FIRST;
+	memset(text, 'x', HIGH - 1 - carol->queued - around);
+	send_group(alice, 1, text);
+	assert_int_equal(carol->queued, HIGH - 1);
+	op_complete(committed_together(alice, 4, NULL));
+	settle();
+	hear_messages(bob, 1, 6);
+	hear_messages(carol, 1, 3);
+	hear_nothing(carol);
+	peer_drain(carol);
+	settle();
+	hear_messages(carol, 4, 6);
+	hear_nothing(carol);
+}
+
 /* A message that is refused reaches nobody. */
 static void test_refused(void **state)
 {
@@ -708,6 +816,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_live),
+		TEST(test_run),
+		TEST(test_run_bound),
+		TEST(test_run_without_room),
 		TEST(test_refused),
 		TEST(test_notes),
 		TEST(test_changes),

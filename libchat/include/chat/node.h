@@ -10,7 +10,7 @@
  *   - the peer closed its sending half     -> chat_node_input_end, once all input was consumed or refused
  *   - the output queue fell below half     -> chat_node_drained
  *   - the connection broke                 -> chat_node_disconnect
- *   - the store has completions            -> chat_node_complete for each
+ *   - the store has completions            -> chat_node_complete for the list of them
  *   - chat_node_deadline has passed        -> chat_node_tick
  *   - with a bus, what it tells            -> chat_node_bus_*
  */
@@ -109,8 +109,11 @@ void chat_node_drained(struct chat_node *node, uint64_t conn);
 /* The connection is gone. */
 void chat_node_disconnect(struct chat_node *node, uint64_t conn);
 
-/* A finished operation comes back, and is freed. */
-void chat_node_complete(struct chat_node *node, struct chat_op *op);
+/*
+ * Finished operations come back, and are freed: a list, chained by their `next`, in the order in which they finished; NULL is none.
+ * What one connection has sent to a group may then be pushed in one piece.
+ */
+void chat_node_complete(struct chat_node *node, struct chat_op *list);
 
 /* When chat_node_tick is to be called next, in monotonic milliseconds; UINT64_MAX: no need. */
 uint64_t chat_node_deadline(const struct chat_node *node);
