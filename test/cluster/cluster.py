@@ -178,11 +178,12 @@ class Channel:
             self.heard += self.socket.recv(4096)
 
     def count(self):
-        """So far, all that Redis was given before this call."""
+        """So far, all that Redis was given before this call. Behind its answer there may be more."""
+        answer, seen = b"$4\r\npong\r\n$0\r\n\r\n", len(self.heard)
         self.socket.sendall(b"PING\r\n")
-        while b"pong\r\n" not in self.heard[-32:]:
+        while answer not in self.heard[max(0, seen - len(answer)):]:
             self.heard += self.socket.recv(1 << 20)
-        return self.heard.count(b"pmessage\r\n")
+        return self.heard[:self.heard.index(answer, max(0, seen - len(answer)))].count(b"pmessage\r\n")
 
 
 numbers = itertools.count(1)

@@ -69,6 +69,12 @@ static void round_trip(struct chat_view payload)
 	chat_buf_unref(buf);
 }
 
+/* Of the payload's frame, which has come through as it is: the world hears it line by line. */
+static bool is_of(struct chat_view frame, const struct chat_buf *line)
+{
+	return frame.len > 0 && memmem(frame.data, frame.len, line->data, line->len);
+}
+
 /* Sessions are told the payload's frame, or one of the node's own. */
 static void sessions_are_told(struct chat_view frame)
 {
@@ -77,7 +83,7 @@ static void sessions_are_told(struct chat_view frame)
 			struct peer *peer = &world.peers[i];
 			struct chat_buf *buf = peer->sent[peer->heard++];
 
-			if (!chat_view_equal(frame, (struct chat_view){buf->data, buf->len}))
+			if (!is_of(frame, buf))
 				fuzz_frame_is_good(buf);
 		}
 	}
