@@ -153,23 +153,36 @@ void chat_mysql_places_changed(struct mysql_places *places, uint64_t lane);
 /* All of them. */
 void chat_mysql_places_forget(struct mysql_places *places);
 
-/* The last row of the log of a conversation c, as e: NULLs where there is none. Its seq is one more than the last message's where it is a fence. */
+/* The last message of a conversation c, as e: NULLs where there is none. */
 #define MYSQL_LAST                                                                                 \
 	" LEFT JOIN message e ON e.conversation=c.id AND e.seq=(SELECT x.seq FROM message x"       \
-	" WHERE x.conversation=c.id ORDER BY x.seq DESC LIMIT 1)"
+	" WHERE x.conversation=c.id AND x.kind>=0 ORDER BY x.seq DESC LIMIT 1)"
 /* Where that log ends, alone; NULL where it is empty. */
 #define MYSQL_LAST_SEQ                                                                             \
-	"(SELECT x.seq-(x.kind<0) FROM message x WHERE x.conversation=c.id"                        \
+	"(SELECT x.seq FROM message x WHERE x.conversation=c.id AND x.kind>=0"                     \
 	" ORDER BY x.seq DESC LIMIT 1)"
+/* The fence behind e, as f: NULLs where there is none. */
+#define MYSQL_FENCED                                                                               \
+	" LEFT JOIN message f ON f.conversation=c.id AND f.seq=COALESCE(e.seq,0)+1 AND f.kind<0"
+
 /*
- * Puts a fence behind it, unless there is one, or another's row comes before it. Between these two is said of which conversations, with WHERE;
- * by that index they are found.
+ * Puts up fences in so many places behind e, unless there is one. Between these two is said of which conversations, with WHERE; by that index
+ * they are found.
+ *
+ * Rows of others may come before: of one that is about to commit we wait for the end. Who sends without asking may have sent some more
+ * until a second statement has looked for the end and tried again, but not until this one tries the next place. So one fence is tried
+ * first, as nearly always nobody is there, and then many in a row, of which the first is behind all messages.
  */
-#define MYSQL_FENCE(index)                                                                         \
-	"INSERT IGNORE INTO message(conversation,seq,kind,sender,time_ms,other_seq,text) SELECT"   \
-	" c.id,COALESCE(e.seq,0)+1,-1,COALESCE(e.sender,0),COALESCE(e.time_ms,0),"                 \
-	"COALESCE(e.other_seq,0),'' FROM conversation c FORCE INDEX(" index ")" MYSQL_LAST
-#define MYSQL_FENCE_UNLESS " AND COALESCE(e.kind,0)>=0"
+#define MYSQL_FENCE(index, places)                                                                 \
+	"INSERT IGNORE INTO message(conversation,seq,kind,sender,time_ms,text)"                    \
+	" SELECT c.id,COALESCE(e.seq,0)+p.n,-1,0,0,'' FROM " places                                \
+	" p JOIN conversation c FORCE INDEX(" index ")" MYSQL_LAST MYSQL_FENCED
+#define MYSQL_FENCE_UNLESS " AND f.seq IS NULL ORDER BY c.id,p.n"
+#define MYSQL_FENCE_ONE "(SELECT 1 AS n)"
+#define MYSQL_FENCE_MANY /* 64 */                                                                  \
+	"(SELECT 1+x.n+4*y.n+16*z.n AS n FROM " MYSQL_0_TO_3 " x JOIN " MYSQL_0_TO_3               \
+	" y JOIN " MYSQL_0_TO_3 " z)"
+#define MYSQL_0_TO_3 "(SELECT 0 AS n UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3)"
 
 /* Of a connection that was made, and of one that is to go. */
 void chat_mysql_bulk_begin(struct mysql *mysql);

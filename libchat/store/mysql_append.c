@@ -34,7 +34,7 @@ struct end {
 	uint64_t was_seq;
 	chat_id was_writer;
 	uint32_t stamp;
-	bool fenced; /* a fence is where the next message goes */
+	bool fenced; /* there are fences where the next messages go */
 };
 
 struct send {
@@ -195,23 +195,22 @@ static void send_meet(struct send *send, struct end *end)
 }
 
 /* Of a row that begins with `END`. */
-#define END "SELECT c.id,c.epoch,e.seq,e.time_ms,e.kind<0,e.sender"
+#define END "SELECT c.id,c.epoch,e.seq,e.time_ms,f.seq,e.sender"
 enum { END_COLUMNS = 6 };
 
 static struct end *end_of_row(struct mysql_sends *sends, MYSQL_ROW row, chat_id a, chat_id b)
 {
-	bool fenced = mysql_row_number(row, 4) != 0;
 	struct end *end = ends_add(sends, &(struct mysql_end){
 						  .id = mysql_row_number(row, 0),
 						  .a = a,
 						  .b = b,
 						  .epoch = (uint32_t)mysql_row_number(row, 1),
-						  .last_seq = mysql_row_number(row, 2) - fenced,
+						  .last_seq = mysql_row_number(row, 2),
 						  .last_ms = (int64_t)mysql_row_number(row, 3),
 						  .writer = mysql_row_number(row, 5),
 					  });
 
-	end->fenced = fenced;
+	end->fenced = mysql_row_number(row, 4) != 0;
 	return end;
 }
 
@@ -371,7 +370,7 @@ static void ask_pairs(struct mysql *mysql)
 
 	add_of_pairs(mysql, visit_pair,
 		     END ",c.low,c.high,c.blocked,e.other_seq FROM conversation c"
-			 " FORCE INDEX(conversation_pair)" MYSQL_LAST,
+			 " FORCE INDEX(conversation_pair)" MYSQL_LAST MYSQL_FENCED,
 		     " FOR UPDATE");
 	if (sends->pairs.count == 0 || !sends_ask_friends(sends))
 		return;
@@ -386,7 +385,7 @@ static void ask_groups(struct mysql *mysql)
 	const struct mysql_sends *sends = mysql->sends;
 
 	add_of_groups(mysql, visit_group,
-		      END " FROM conversation c FORCE INDEX(PRIMARY)" MYSQL_LAST,
+		      END " FROM conversation c FORCE INDEX(PRIMARY)" MYSQL_LAST MYSQL_FENCED,
 		      " ORDER BY c.id FOR UPDATE");
 	if (sends->members.count == 0)
 		return;
@@ -396,20 +395,19 @@ static void ask_groups(struct mysql *mysql)
 	chat_mysql_text(mysql, ")");
 }
 
-/*
- * Locked, the conversations are kept from all who lock them, and behind fences from those, too, who do not. Put up twice, for one who was before
- * us has committed when that has failed once, and is not at their next yet.
- */
+/* Locked, the conversations are kept from all who lock them, and behind fences from those, too, who do not. */
 static void raise_fences(struct mysql *mysql)
 {
 	add_of_pairs(mysql, NULL, "SELECT c.id FROM conversation c FORCE INDEX(conversation_pair)",
 		     " FOR UPDATE");
 	add_of_groups(mysql, NULL, "SELECT c.id FROM conversation c FORCE INDEX(PRIMARY)",
 		      " ORDER BY c.id FOR UPDATE");
-	for (int i = 0; i < 2; i++) {
-		add_of_pairs(mysql, NULL, MYSQL_FENCE("conversation_pair"), MYSQL_FENCE_UNLESS);
-		add_of_groups(mysql, NULL, MYSQL_FENCE("PRIMARY"), MYSQL_FENCE_UNLESS);
-	}
+	add_of_pairs(mysql, NULL, MYSQL_FENCE("conversation_pair", MYSQL_FENCE_ONE),
+		     MYSQL_FENCE_UNLESS);
+	add_of_groups(mysql, NULL, MYSQL_FENCE("PRIMARY", MYSQL_FENCE_ONE), MYSQL_FENCE_UNLESS);
+	add_of_pairs(mysql, NULL, MYSQL_FENCE("conversation_pair", MYSQL_FENCE_MANY),
+		     MYSQL_FENCE_UNLESS);
+	add_of_groups(mysql, NULL, MYSQL_FENCE("PRIMARY", MYSQL_FENCE_MANY), MYSQL_FENCE_UNLESS);
 }
 
 static void leave_refused(struct mysql_sends *sends)
@@ -512,7 +510,7 @@ static void add_messages(struct mysql *mysql)
 }
 
 /*
- * Where fences stand the messages come. Keys are compared column by column: of a list of rows with one in it MariaDB 10.11 makes no range in
+ * Where fences stand, which are behind all messages, the new ones come. Keys are compared column by column: of a list of rows with one in it MariaDB 10.11 makes no range in
  * a DELETE or an UPDATE, and reads the table whole.
  */
 static void remove_fences(struct mysql *mysql)
@@ -530,8 +528,8 @@ static void remove_fences(struct mysql *mysql)
 			chat_mysql_text(mysql, " OR ");
 		else
 			chat_mysql_trip_add(mysql, NULL, sql);
-		chat_mysql_text(mysql, "(conversation=%llu AND seq=%llu)",
-				mysql_number(end->now.id), mysql_number(end->was_seq + 1));
+		chat_mysql_text(mysql, "(conversation=%llu AND seq>%llu)",
+				mysql_number(end->now.id), mysql_number(end->was_seq));
 		any = true;
 	}
 	if (any)

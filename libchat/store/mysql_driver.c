@@ -240,24 +240,28 @@ static uint64_t driver_last_id(struct db *db)
 
 /* --- The log ----------------------------------------------------------------------------------------- */
 
-enum { FENCE_TRIES = 32 };
+enum { FENCE_TRIES = 8 };
 
-/*
- * The fence of a conversation whose row is locked (schema/mysql). Others write to its log without that lock (mysql_append.c): one of them may be
- * just before us, at the place where we thought the end. Then we wait until it has committed, and are before its next.
- */
+/* The fence of a conversation whose row is locked (schema/mysql): others write to its log without that lock (mysql_append.c). */
 static void driver_fence(struct db *db, uint64_t conversation)
 {
 	struct mysql *mysql = (struct mysql *)db;
 	uint64_t seq;
 
 	for (int i = 0; i < FENCE_TRIES && !db->failed; i++) {
-		chat_db_run(db, MYSQL_FENCE("PRIMARY") " WHERE c.id=?" MYSQL_FENCE_UNLESS, "i",
-			    conversation);
+		chat_db_run(
+			db,
+			i == 0 ? MYSQL_FENCE("PRIMARY",
+					     MYSQL_FENCE_ONE) " WHERE c.id=?" MYSQL_FENCE_UNLESS
+			       : MYSQL_FENCE("PRIMARY",
+					     MYSQL_FENCE_MANY) " WHERE c.id=?" MYSQL_FENCE_UNLESS,
+			"i", conversation);
 		if (db->failed || mysql_affected_rows(mysql->handle) > 0)
 			return;
-		seq = chat_db_number(db, "SELECT last_seq+1 FROM talk WHERE id=? AND fenced", "i",
-				     conversation);
+		seq = chat_db_number(db,
+				     "SELECT f.seq FROM conversation c" MYSQL_LAST MYSQL_FENCED
+				     " WHERE c.id=? AND f.seq IS NOT NULL",
+				     "i", conversation);
 		/* It is not locks that keep the servers of a Galera cluster apart, but what they write. */
 		if (seq != 0 && mysql->certifies)
 			chat_db_run(db,
@@ -284,7 +288,7 @@ static bool driver_append(struct db *db, const struct rule_place *place,
 			    "UPDATE member SET read_seq=? WHERE conversation=? AND user=?"
 			    " AND read_seq<?",
 			    "iiii", place->last_seq, place->id, place->writer, place->last_seq);
-	chat_db_run(db, "DELETE FROM message WHERE conversation=? AND seq=? AND kind<0", "ii",
+	chat_db_run(db, "DELETE FROM message WHERE conversation=? AND seq>=? AND kind<0", "ii",
 		    place->id, append->seq);
 	chat_db_run(db,
 		    "INSERT INTO message(conversation,seq,kind,sender,time_ms,other_seq,changes,"

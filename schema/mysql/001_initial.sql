@@ -99,8 +99,8 @@ CREATE TABLE IF NOT EXISTS barred (
 -- their index grows at one end.
 --
 -- The key is what sends meet at: each writes the row behind the last that it knows of, and only one of them can. Who has locked the
--- conversation, to change who may write there, say, has a fence in that place: no message, but the end once more. It stays until the next
--- message takes its place.
+-- conversation, to change who may write there, say, has a fence in that place: a row that is no message. It stays until the next message
+-- takes its place. Where others were in the way there are several, without a gap.
 CREATE TABLE IF NOT EXISTS message (
   conversation BIGINT NOT NULL,
   seq BIGINT NOT NULL,
@@ -128,11 +128,10 @@ CREATE TABLE IF NOT EXISTS message_edit (
 
 -- Conversations with their ends. writer wrote the last message, and so has read it: who wrote before has that in member.read_seq.
 CREATE OR REPLACE SQL SECURITY INVOKER VIEW talk AS SELECT c.id,c.low,c.high,c.epoch,c.blocked,
-  COALESCE(e.seq-(e.kind<0),0) AS last_seq,
+  COALESCE(e.seq,0) AS last_seq,
   COALESCE(e.time_ms,0) AS last_ms,
-  COALESCE(IF(e.sender=c.low,e.seq-(e.kind<0),e.other_seq),0) AS low_sent,
-  COALESCE(IF(e.sender=c.high,e.seq-(e.kind<0),e.other_seq),0) AS high_sent,
-  COALESCE(e.sender,0) AS writer,
-  COALESCE(e.kind<0,0) AS fenced
+  COALESCE(IF(e.sender=c.low,e.seq,e.other_seq),0) AS low_sent,
+  COALESCE(IF(e.sender=c.high,e.seq,e.other_seq),0) AS high_sent,
+  COALESCE(e.sender,0) AS writer
   FROM conversation c LEFT JOIN message e ON e.conversation=c.id AND e.seq=(
-    SELECT x.seq FROM message x WHERE x.conversation=c.id ORDER BY x.seq DESC LIMIT 1);
+    SELECT x.seq FROM message x WHERE x.conversation=c.id AND x.kind>=0 ORDER BY x.seq DESC LIMIT 1);

@@ -41,10 +41,35 @@ static int admin_setup(void **state)
 	return contract_setup(state);
 }
 
+/* Who writes to a group from another node, or reads there, as fast as they can, until they may not, or are told to end; and hears nothing of others. */
+static struct rival {
+	pthread_t thread;
+	struct chat_backend *backend; /* NULL: there is none */
+	chat_id user, group;
+	enum chat_op_kind kind; /* of what they do */
+	atomic_bool over;
+	atomic_uint done;
+	enum chat_code
+		code; /* of the last; to be read when it is over, as is the seq of what was sent last */
+	uint64_t seq;
+} rival;
+
+static void rival_join(void)
+{
+	pthread_join(rival.thread, NULL);
+	chat_backend_destroy(rival.backend);
+	rival.backend = NULL;
+}
+
 static int admin_teardown(void **state)
 {
-	int err = contract_teardown(state);
+	int err;
 
+	/* Where the test has failed. */
+	atomic_store(&rival.over, true);
+	if (rival.backend)
+		rival_join();
+	err = contract_teardown(state);
 	mysql_close(admin);
 	return err;
 }
@@ -351,76 +376,56 @@ static void test_what_one_remembers_all_know(void **state)
 
 /* --- Who writes without asking, and others at the same time -------------------------------------------- */
 
-/* One who writes to a group from another node, or reads there, as fast as they can, until they may not, or are told to end; and hears nothing of others. */
-struct rival {
-	pthread_t thread;
-	struct chat_backend *backend;
-	chat_id user, group;
-	enum chat_op_kind kind; /* of what they do */
-	atomic_bool over;
-	atomic_uint done;
-	enum chat_code
-		code; /* of the last; to be read when it is over, as is the seq of what was sent last */
-	uint64_t seq;
-};
-
-static struct chat_op *rival_op(const struct rival *rival)
+static struct chat_op *rival_op(void)
 {
 	struct chat_op *op;
 
-	if (rival->kind == CHAT_OP_APPEND)
-		return append_new(CHAT_MESSAGE_TEXT, rival->user, in(rival->group), 0, "at once",
-				  "");
-	op = op_new(rival->kind);
-	if (rival->kind == CHAT_OP_HISTORY)
+	if (rival.kind == CHAT_OP_APPEND)
+		return append_new(CHAT_MESSAGE_TEXT, rival.user, in(rival.group), 0, "at once", "");
+	op = op_new(rival.kind);
+	if (rival.kind == CHAT_OP_HISTORY)
 		op->u.history = (struct chat_op_history){
-			.user = rival->user, .target = in(rival->group), .limit = LIMIT};
+			.user = rival.user, .target = in(rival.group), .limit = LIMIT};
 	else
 		op->u.members = (struct chat_op_members){
-			.user = rival->user, .group = rival->group, .limit = LIMIT};
+			.user = rival.user, .group = rival.group, .limit = LIMIT};
 	return op;
 }
 
 static void *rival_main(void *argument)
 {
-	struct rival *rival = argument;
+	(void)argument;
+	while (!atomic_load(&rival.over)) {
+		struct chat_op *op = rival_op();
 
-	while (!atomic_load(&rival->over)) {
-		struct chat_op *op = rival_op(rival);
-
-		chat_backend_run(rival->backend, &op, 1);
-		rival->code = op->code;
+		chat_backend_run(rival.backend, &op, 1);
+		rival.code = op->code;
 		if (op->code == OK && op->kind == CHAT_OP_APPEND)
-			rival->seq = op->u.append.seq;
+			rival.seq = op->u.append.seq;
 		chat_op_destroy(op);
-		if (rival->code != OK)
-			break;
-		atomic_fetch_add(&rival->done, 1);
+		if (rival.code != OK)
+			atomic_store(&rival.over, true);
+		else
+			atomic_fetch_add(&rival.done, 1);
 	}
 	return NULL;
 }
 
-/* They have done that many more. */
-static void rival_wait(struct rival *rival, unsigned more)
+/* They have done that many more, or may not. */
+static void rival_wait(unsigned more)
 {
-	unsigned goal = atomic_load(&rival->done) + more;
+	unsigned goal = atomic_load(&rival.done) + more;
 
-	while (atomic_load(&rival->done) < goal)
+	while (atomic_load(&rival.done) < goal && !atomic_load(&rival.over))
 		sched_yield();
 }
 
-static void rival_start(struct rival *rival, chat_id user, enum chat_op_kind kind, chat_id group)
+static void rival_start(chat_id user, enum chat_op_kind kind, chat_id group)
 {
-	*rival = (struct rival){
+	rival = (struct rival){
 		.backend = elsewhere_open(), .user = user, .group = group, .kind = kind};
-	assert_int_equal(pthread_create(&rival->thread, NULL, rival_main, rival), 0);
-	rival_wait(rival, 3);
-}
-
-static void rival_join(struct rival *rival)
-{
-	pthread_join(rival->thread, NULL);
-	chat_backend_destroy(rival->backend);
+	assert_int_equal(pthread_create(&rival.thread, NULL, rival_main, NULL), 0);
+	rival_wait(3);
 }
 
 /* The end of a group's log, as the database has it; nothing is missing before it. */
@@ -449,14 +454,13 @@ static void test_a_kick_among_sends(void **state)
 	(void)state;
 	for (int i = 0; i < ROUNDS; i++) {
 		chat_id group = group_new(bob, "all", true);
-		struct rival rival;
 		uint64_t end;
 
 		assert_int_equal(group_act(CHAT_OP_GROUP_JOIN, ann, group, 0, 0), OK);
-		rival_start(&rival, ann, CHAT_OP_APPEND, group);
+		rival_start(ann, CHAT_OP_APPEND, group);
 		assert_int_equal(group_act(CHAT_OP_GROUP_KICK, bob, group, ann, 0), OK);
 		end = group_end(group);
-		rival_join(&rival);
+		rival_join();
 		assert_int_equal(rival.code, CHAT_CODE_NOT_A_MEMBER);
 		assert_int_equal(rival.seq, end);
 		assert_int_equal(group_end(group), end);
@@ -476,30 +480,40 @@ static void test_a_dissolution_among_reads(void **state)
 	(void)state;
 	for (int i = 0; i < ROUNDS; i++) {
 		chat_id group = group_new(bob, "all", true);
-		struct rival rival;
 
 		assert_int_equal(group_act(CHAT_OP_GROUP_JOIN, ann, group, 0, 0), OK);
-		rival_start(&rival, ann, i % 2 ? CHAT_OP_HISTORY : CHAT_OP_GROUP_MEMBERS, group);
+		rival_start(ann, i % 2 ? CHAT_OP_HISTORY : CHAT_OP_GROUP_MEMBERS, group);
 		assert_int_equal(group_act(CHAT_OP_GROUP_DISSOLVE, bob, group, 0, 0), OK);
-		rival_join(&rival);
+		rival_join();
 		assert_int_equal(rival.code, CHAT_CODE_NO_SUCH_GROUP);
 	}
 }
 
-/* Who asks is not outrun for ever by who does not: neither sends nor changes of the group. */
+/* How often the server's clients, of whom some are the stores here, have undone a transaction. */
+static long undone(void)
+{
+	return atol(query_text("SHOW GLOBAL STATUS LIKE 'Com_rollback'"));
+}
+
+/*
+ * Who asks is not outrun for ever by who does not: neither sends nor changes of the group. A send is outrun where the end was remembered, then
+ * as it asks without a fence, and not behind one; the other is outrun by it once. Now and then a deadlock may add to that.
+ */
 static void test_two_write_at_once(void **state)
 {
-	enum { ROUNDS = 300 };
+	enum { ROUNDS = 600, OUTRUN_MAX = 3, MORE_MAX = 1 };
 	chat_id ann = user_new("ann"), bob = user_new("bob"), cat = user_new("cat");
 	chat_id group = group_new(bob, "all", true);
 	uint64_t seq = 0, sent = 0;
-	struct rival rival;
+	unsigned outrun = 0, more = 0;
 
 	(void)state;
 	assert_int_equal(group_act(CHAT_OP_GROUP_JOIN, ann, group, 0, 0), OK);
-	rival_start(&rival, ann, CHAT_OP_APPEND, group);
+	rival_start(ann, CHAT_OP_APPEND, group);
 	for (int i = 0; i < ROUNDS; i++) {
+		long before = undone();
 		uint64_t next = send_text(bob, in(group), "at once", NULL);
+		long times;
 
 		assert_true(next > seq);
 		seq = next;
@@ -508,13 +522,18 @@ static void test_two_write_at_once(void **state)
 			assert_int_equal(group_act(CHAT_OP_GROUP_JOIN, cat, group, 0, 0), OK);
 		if (i % 3 == 0)
 			assert_int_equal(group_act(CHAT_OP_GROUP_LEAVE, cat, group, 0, 0), OK);
+		times = undone() - before;
+		outrun += times > 0;
+		more += times > OUTRUN_MAX;
 	}
 	atomic_store(&rival.over, true);
-	rival_join(&rival);
+	rival_join();
 	assert_int_equal(rival.code, OK);
 	sent += atomic_load(&rival.done);
-	print_message("# %u sends of the other meanwhile\n", atomic_load(&rival.done));
+	print_message("# %u sends of the other meanwhile, %u outrun, %u more than %d times\n",
+		      atomic_load(&rival.done), outrun, more, OUTRUN_MAX);
 	assert_int_equal(group_end(group), sent);
+	assert_in_range(more, 0, MORE_MAX);
 }
 
 static uint64_t read_of(chat_id user, struct chat_target target)
