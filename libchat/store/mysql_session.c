@@ -131,6 +131,8 @@ static void guests_collect(struct mysql_sessions *sessions, struct chat_op **ops
 
 /* --- The first trip: people, devices, places ---------------------------------------------------------- */
 
+enum { PERSON_COLUMNS = 3 }; /* before those of a device */
+
 static void *keep(struct mysql *mysql, size_t size)
 {
 	void *room = chat_arena_alloc(&mysql->sessions->arena, size);
@@ -201,41 +203,39 @@ static struct person *person_find(struct mysql_sessions *sessions, chat_id user)
 	return mysql_match_is(&sessions->people, match, user, 0) ? match->item : NULL;
 }
 
+static void read_device(struct mysql *mysql, struct person *person, MYSQL_ROW row,
+			const unsigned long *lengths)
+{
+	struct seat *seat = seat_obtain(mysql, person, mysql_row_view(row, lengths, 0));
+
+	if (!seat)
+		return;
+	seat->exists = true;
+	seat->made_ms = (int64_t)mysql_row_number(row, 1);
+	seat->has_token = lengths[2] == sizeof(seat->digest);
+	if (seat->has_token)
+		memcpy(&seat->digest, row[2], sizeof(seat->digest));
+	seat->expires_ms = (int64_t)mysql_row_number(row, 3);
+	seat->is_held = row[4] != NULL;
+	if (seat->is_held)
+		seat->node = keep_view(mysql, mysql_row_view(row, lengths, 4));
+	seat->session = mysql_row_number(row, 5);
+}
+
+/* A person and one of their devices, if they have any. */
 static void visit_person(struct mysql *mysql, MYSQL_ROW row, const unsigned long *lengths)
 {
 	struct person *person = person_find(mysql->sessions, mysql_row_number(row, 0));
 
 	if (!person)
 		return;
+	if (!person->exists) {
+		person->name = keep_view(mysql, mysql_row_view(row, lengths, 1));
+		person->hash = keep_view(mysql, mysql_row_view(row, lengths, 2));
+	}
 	person->exists = true;
-	person->name = keep_view(mysql, mysql_row_view(row, lengths, 1));
-	person->hash = keep_view(mysql, mysql_row_view(row, lengths, 2));
-}
-
-/* Of a row that begins with a user and a device. NULL: memory is out. */
-static struct seat *seat_of_row(struct mysql *mysql, MYSQL_ROW row, const unsigned long *lengths)
-{
-	struct person *person = person_find(mysql->sessions, mysql_row_number(row, 0));
-
-	return person ? seat_obtain(mysql, person, mysql_row_view(row, lengths, 1)) : NULL;
-}
-
-static void visit_device(struct mysql *mysql, MYSQL_ROW row, const unsigned long *lengths)
-{
-	struct seat *seat = seat_of_row(mysql, row, lengths);
-
-	if (!seat)
-		return;
-	seat->exists = true;
-	seat->made_ms = (int64_t)mysql_row_number(row, 2);
-	seat->has_token = lengths[3] == sizeof(seat->digest);
-	if (seat->has_token)
-		memcpy(&seat->digest, row[3], sizeof(seat->digest));
-	seat->expires_ms = (int64_t)mysql_row_number(row, 4);
-	seat->is_held = row[5] != NULL;
-	if (seat->is_held)
-		seat->node = keep_view(mysql, mysql_row_view(row, lengths, 5));
-	seat->session = mysql_row_number(row, 6);
+	if (row[PERSON_COLUMNS])
+		read_device(mysql, person, row + PERSON_COLUMNS, lengths + PERSON_COLUMNS);
 }
 
 static void visit_node(struct mysql *mysql, MYSQL_ROW row, const unsigned long *lengths)
@@ -267,7 +267,7 @@ static void token_find(struct mysql *mysql, struct guest *guest)
 		chat_db_fail(&mysql->db, "out of memory");
 }
 
-/* The users' locks come first, in their order; what is read after them stands. */
+/* The people are locked in their order, and so are their devices: what is read of both stands. */
 static void find_people(struct mysql *mysql)
 {
 	struct mysql_sessions *sessions = mysql->sessions;
@@ -278,14 +278,13 @@ static void find_people(struct mysql *mysql)
 	if (mysql->db.failed || people->count == 0)
 		return;
 	chat_mysql_trip_add(mysql, visit_person,
-			    "SELECT id,name,hash FROM user FORCE INDEX(PRIMARY) WHERE id IN (");
+			    "SELECT u.id,u.name,u.hash,"
+			    "d.device,d.made_ms,d.token,d.expires_ms,d.node,d.session"
+			    " FROM user u FORCE INDEX(PRIMARY)"
+			    " LEFT JOIN device d FORCE INDEX(PRIMARY) ON d.user=u.id"
+			    " WHERE u.id IN (");
 	chat_mysql_text_numbers(mysql, people);
-	chat_mysql_text(mysql, ") ORDER BY id FOR UPDATE");
-	chat_mysql_trip_add(mysql, visit_device,
-			    "SELECT user,device,made_ms,token,expires_ms,node,session FROM device"
-			    " WHERE user IN (");
-	chat_mysql_text_numbers(mysql, people);
-	chat_mysql_text(mysql, ")");
+	chat_mysql_text(mysql, ") ORDER BY u.id FOR UPDATE");
 	chat_mysql_trip_add(mysql, visit_node, "SELECT name,beat_ms FROM node");
 	chat_mysql_trip_run(mysql);
 	for (size_t i = 0; i < sessions->count; i++)
@@ -506,6 +505,14 @@ static void text_seen(struct mysql *mysql, const struct seat *seat)
 	chat_mysql_text(mysql, ",%llu", mysql_number(seat->is_held ? seat->session : 0));
 }
 
+/* Of a row that begins with a user and a device. NULL: memory is out. */
+static struct seat *seat_of_row(struct mysql *mysql, MYSQL_ROW row, const unsigned long *lengths)
+{
+	struct person *person = person_find(mysql->sessions, mysql_row_number(row, 0));
+
+	return person ? seat_obtain(mysql, person, mysql_row_view(row, lengths, 1)) : NULL;
+}
+
 static void visit_state(struct mysql *mysql, MYSQL_ROW row, const unsigned long *lengths)
 {
 	struct seat *seat = seat_of_row(mysql, row, lengths);
@@ -528,6 +535,15 @@ static void visit_state(struct mysql *mysql, MYSQL_ROW row, const unsigned long 
 	}
 }
 
+/* Each index is named: to choose one costs as much as to read a few rows by it. */
+#define STATES RULE_MARK_STATE(MYSQL_LAST_SEQ)
+#define ASK_STATES                                                                                 \
+	"SELECT d.user,d.device," STATES " FROM device d FORCE INDEX(PRIMARY)"                     \
+	" STRAIGHT_JOIN member m FORCE INDEX(member_user) ON m.user=d.user"                        \
+	" STRAIGHT_JOIN conversation c FORCE INDEX(PRIMARY) ON c.id=m.conversation"                \
+	" LEFT JOIN mark k FORCE INDEX(PRIMARY)"                                                   \
+	" ON k.user=d.user AND k.device=d.device AND k.conversation=m.conversation"
+
 /* Of all seats that it concerns, in one statement. Where a row is there already it is changed. */
 static const struct change {
 	bool (*concerns)(const struct seat *seat);
@@ -543,15 +559,7 @@ static const struct change {
 	 " ON DUPLICATE KEY UPDATE since_ms=VALUES(since_ms),token=VALUES(token),"
 	 "expires_ms=VALUES(expires_ms),node=VALUES(node),session=VALUES(session)",
 	 NULL},
-	{state_is_asked,
-	 "SELECT d.user,d.device," RULE_MARK_STATE(
-		 MYSQL_LAST_SEQ) " FROM device d STRAIGHT_JOIN member m"
-				 " ON m.user=d.user STRAIGHT_JOIN conversation c ON "
-				 "c.id=m.conversation LEFT JOIN mark k"
-				 " ON k.user=d.user AND k.device=d.device AND "
-				 "k.conversation=m.conversation"
-				 " WHERE (d.user,d.device) IN (",
-	 NULL, ")", visit_state},
+	{state_is_asked, ASK_STATES " WHERE (d.user,d.device) IN (", NULL, ")", visit_state},
 };
 
 static void add_change(struct mysql *mysql, const struct change *change)
