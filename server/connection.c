@@ -338,15 +338,24 @@ static void on_write(struct bufferevent *bev, void *context)
 	connection_wrote(c);
 }
 
+/* By a socket's calls, not writev, which has the kernel's file layer on top; the vector of one piece would be one more thing to copy. */
+static ssize_t pieces_send(evutil_socket_t fd, struct evbuffer_iovec *pieces, int count)
+{
+	struct msghdr message = {.msg_iov = pieces, .msg_iovlen = (size_t)count};
+
+	if (count == 1)
+		return send(fd, pieces->iov_base, pieces->iov_len, MSG_NOSIGNAL);
+	return sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
 /*
- * What is queued is written as bufferevents write it themselves: their output is frozen but for that. By a socket's call, and not writev,
- * which has the kernel's file layer on top. Where EV_WRITE is on the loop writes. False: the connection is gone.
+ * What is queued is written as bufferevents write it themselves: their output is frozen but for that. Where EV_WRITE is on the loop writes.
+ * False: the connection is gone.
  */
 static bool connection_write(struct connection *c)
 {
 	struct evbuffer *output = bufferevent_get_output(c->bev);
 	struct evbuffer_iovec pieces[OUTPUT_PIECES];
-	struct msghdr message = {.msg_iov = pieces};
 	ssize_t written;
 	int count;
 
@@ -354,8 +363,9 @@ static bool connection_write(struct connection *c)
 		return true;
 	evbuffer_unfreeze(output, 1);
 	count = evbuffer_peek(output, -1, NULL, pieces, OUTPUT_PIECES);
-	message.msg_iovlen = (size_t)(count < OUTPUT_PIECES ? count : OUTPUT_PIECES);
-	written = sendmsg(bufferevent_getfd(c->bev), &message, MSG_NOSIGNAL);
+	if (count > OUTPUT_PIECES)
+		count = OUTPUT_PIECES;
+	written = pieces_send(bufferevent_getfd(c->bev), pieces, count);
 	if (written > 0)
 		evbuffer_drain(output, (size_t)written);
 	evbuffer_freeze(output, 1);
